@@ -1,1 +1,37 @@
-//! Partition logs.
+//! Partition logs in Kafka's on-disk format: segments, indexes, recovery, retention.
+//!
+//! Start reading at [`Log::append`] for a produce and at [`Log::read`] for a fetch.
+//!
+//! *Architecture invariant:* the log knows batches, offsets and files. It decides nothing about
+//! replication, groups or requests, and it never looks into records except to find a timestamp.
+
+mod append;
+pub mod checkpoint;
+mod config;
+mod dirs;
+mod epochs;
+mod error;
+mod flush;
+mod index;
+mod log;
+mod names;
+mod open;
+mod read;
+mod recovery;
+mod retention;
+mod scan;
+mod segment;
+mod tail;
+mod time_search;
+mod truncate;
+
+pub use append::{AppendOptions, Appended, Origin};
+pub use config::LogConfig;
+pub use dirs::{DirId, DirOpen, LogDir, LogDirs, MetaProperties};
+pub use epochs::EpochEntry;
+pub use error::{AppendError, OpenError, ReadError};
+pub use log::Log;
+pub use names::{TopicPartition, parse_partition_dir};
+pub use open::{OpenLog, Report};
+pub use read::{ReadLimits, Slice};
+pub use time_search::TimestampOffset;

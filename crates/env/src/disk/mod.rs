@@ -35,6 +35,8 @@ pub struct Entry {
     pub is_dir: bool,
     /// Size in bytes; 0 for directories.
     pub len: u64,
+    /// When its contents last changed, milliseconds since the epoch; -1 if unknown.
+    pub modified_ms: i64,
 }
 
 /// Room on the volume that holds a path, in bytes.
@@ -74,6 +76,9 @@ pub trait Disk: Send + Sync + Debug {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
     /// Whether there is a file or directory at `path`.
     fn exists(&self, path: &Path) -> bool;
+    /// What names this run of the operating system, if it can be told. Between two opens with the
+    /// same name only processes died: everything they had written is there.
+    fn power_cycle(&self) -> Option<String>;
     /// Runs `job` where it may block.
     fn spawn(&self, job: Job);
 }

@@ -12,6 +12,7 @@ use std::{
     },
     path::Path,
     sync::Arc,
+    time::UNIX_EPOCH,
 };
 
 use rustix::{fs as sys, io::Errno};
@@ -42,7 +43,8 @@ impl Disk for RealDisk {
             let Ok(metadata) = entry.metadata() else { continue };
             let Ok(name) = entry.file_name().into_string() else { continue };
             let is_dir = metadata.is_dir();
-            entries.push(Entry { name, is_dir, len: if is_dir { 0 } else { metadata.len() } });
+            let len = if is_dir { 0 } else { metadata.len() };
+            entries.push(Entry { name, is_dir, len, modified_ms: modified_ms(&metadata) });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -75,9 +77,9 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        match sys::fcntl_lock(&file, sys::FlockOperation::NonBlockingLockExclusive) {
+        match sys::flock(&file, sys::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Box::new(RealLock { _file: file })),
-            Err(Errno::AGAIN | Errno::ACCESS) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -86,10 +88,19 @@ impl Disk for RealDisk {
         path.exists()
     }
 
+    fn power_cycle(&self) -> Option<String> {
+        power_cycle()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the seam to the blocking threads")]
     fn spawn(&self, job: Job) {
         drop(tokio::task::spawn_blocking(job));
     }
+}
+
+fn modified_ms(metadata: &fs::Metadata) -> i64 {
+    let since = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(-1)
 }
 
 #[derive(Debug)]
@@ -173,6 +184,17 @@ impl File for RealFile {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }
+}
+
+#[cfg(target_os = "linux")]
+fn power_cycle() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn power_cycle() -> Option<String> {
+    None
 }
 
 /// The most parts one vectored write takes (`IOV_MAX` is 1024 on Linux and macOS).

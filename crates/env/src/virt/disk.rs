@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     io::{self, IoSlice},
     os::fd::BorrowedFd,
     path::{Path, PathBuf},
@@ -71,6 +72,7 @@ struct State {
     inode_next: u64,
     locks: BTreeSet<PathBuf>,
     boot: u64,
+    power_cycle: u64,
     fault: DiskFault,
 }
 
@@ -78,10 +80,16 @@ struct State {
 const VOLUME_BYTES: u64 = 1 << 40;
 
 /// A disk in memory. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct VirtualDisk {
     state: Arc<Mutex<State>>,
     random: Random,
+}
+
+impl fmt::Debug for VirtualDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VirtualDisk")
+    }
 }
 
 impl VirtualDisk {
@@ -99,6 +107,7 @@ impl VirtualDisk {
     pub fn crash(&self) {
         let mut state = self.state.lock();
         state.boot += 1;
+        state.power_cycle += 1;
         state.locks.clear();
         let State { inodes, pending_names, durable_names, .. } = &mut *state;
         for inode in inodes.values_mut() {
@@ -293,6 +302,7 @@ impl Disk for VirtualDisk {
                 Node::File(ino) => state.inodes.get(ino).map_or(0, |i| i.live.len() as u64),
                 Node::Dir => 0,
             },
+            modified_ms: -1,
         };
         let below = state.names.range(dir.to_owned()..).take_while(|(p, _)| p.starts_with(dir));
         Ok(below.filter(|(path, _)| path.parent() == Some(dir)).map(entry).collect())
@@ -360,6 +370,10 @@ impl Disk for VirtualDisk {
 
     fn exists(&self, path: &Path) -> bool {
         self.state.lock().names.contains_key(path)
+    }
+
+    fn power_cycle(&self) -> Option<String> {
+        Some(self.state.lock().power_cycle.to_string())
     }
 
     fn spawn(&self, job: Job) {

@@ -1,0 +1,56 @@
+//! The settings of one log, resolved from the topic's and the broker's configuration.
+
+/// Settings of one log. Names and defaults are those of Kafka's topic configs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`: size at which a segment is closed.
+    pub segment_bytes: u64,
+    /// `segment.ms`: age at which a segment is closed, milliseconds.
+    pub segment_ms: i64,
+    /// `segment.jitter.ms`, drawn for this log: taken off `segment_ms`.
+    pub segment_jitter_ms: i64,
+    /// `index.interval.bytes`: bytes of log per index entry.
+    pub index_interval_bytes: u64,
+    /// `segment.index.bytes`: largest size of an offset index.
+    pub segment_index_bytes: u64,
+    /// `flush.messages`: records after which the log is synced; `i64::MAX` for never.
+    pub flush_messages: i64,
+    /// `flush.ms`: age at which records are synced, milliseconds; `i64::MAX` for never.
+    pub flush_ms: i64,
+    /// `retention.ms`: age at which segments are deleted; negative for never.
+    pub retention_ms: i64,
+    /// `retention.bytes`: size above which old segments are deleted; negative for never.
+    pub retention_bytes: i64,
+    /// Whether `cleanup.policy` has `delete`.
+    pub delete: bool,
+    /// Whether `cleanup.policy` has `compact`.
+    pub compact: bool,
+    /// `file.delete.delay.ms`: how long files stay after they left the log.
+    pub file_delete_delay_ms: i64,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3_600_000,
+            segment_jitter_ms: 0,
+            index_interval_bytes: 4096,
+            segment_index_bytes: 10 << 20,
+            flush_messages: i64::MAX,
+            flush_ms: i64::MAX,
+            retention_ms: 7 * 24 * 3_600_000,
+            retention_bytes: -1,
+            delete: true,
+            compact: false,
+            file_delete_delay_ms: 60_000,
+        }
+    }
+}
+
+impl LogConfig {
+    /// Whether every append must be durable before it is acknowledged.
+    pub fn sync_each_append(&self) -> bool {
+        self.flush_messages <= 1
+    }
+}

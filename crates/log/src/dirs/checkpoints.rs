@@ -1,0 +1,94 @@
+//! Writing the checkpoints of all directories, and stopping cleanly.
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use klamm_env::disk;
+
+use super::{LogDir, LogDirs, start::CLEAN_FILE};
+use crate::{
+    Log, TopicPartition,
+    checkpoint::{HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, write_offsets},
+};
+
+impl LogDirs {
+    /// Writes the recovery points of all logs.
+    ///
+    /// # Errors
+    /// A directory that is in service failed; it no longer is.
+    pub fn checkpoint_recovery_points(&self) -> io::Result<()> {
+        self.checkpoint(RECOVERY_POINTS, |log| Some(log.recovery_point()))
+    }
+
+    /// Writes the start offsets of those logs whose first segment begins before them.
+    ///
+    /// # Errors
+    /// A directory that is in service failed; it no longer is.
+    pub fn checkpoint_start_offsets(&self) -> io::Result<()> {
+        self.checkpoint(LOG_STARTS, |log| {
+            let start = log.start_offset();
+            (start > log.first_segment()).then_some(start)
+        })
+    }
+
+    /// Writes the high watermarks that `of` gives.
+    ///
+    /// # Errors
+    /// A directory that is in service failed; it no longer is.
+    pub fn checkpoint_high_watermarks(
+        &self,
+        of: impl Fn(&TopicPartition) -> Option<i64>,
+    ) -> io::Result<()> {
+        self.checkpoint(HIGH_WATERMARKS, |log| of(log.name()))
+    }
+
+    fn checkpoint(&self, file: &str, of: impl Fn(&Log) -> Option<i64>) -> io::Result<()> {
+        let mut result = Ok(());
+        for dir in self.dirs.iter().filter(|dir| dir.offline_reason().is_none()) {
+            let logs = self.logs_in(dir);
+            let offsets: BTreeMap<TopicPartition, i64> =
+                logs.iter().filter_map(|log| Some((log.name().clone(), of(log)?))).collect();
+            if let Err(error) = write_offsets(&*self.env.disk, &dir.path.join(file), &offsets) {
+                if !disk::is_full(&error) {
+                    self.fail(&dir.path, &error.to_string());
+                }
+                result = Err(error);
+            }
+        }
+        result
+    }
+
+    /// Closes all logs, writes the checkpoints and marks the directories as cleanly stopped.
+    ///
+    /// # Errors
+    /// A log could not be made durable; its directory is not marked and recovers at the next start.
+    pub async fn close(
+        self: &Arc<Self>,
+        broker_epoch: i64,
+        high_watermark_of: impl Fn(&TopicPartition) -> Option<i64>,
+    ) -> io::Result<()> {
+        let mut result = Ok(());
+        for dir in self.dirs.iter().filter(|dir| dir.offline_reason().is_none()) {
+            if let Err(error) = self.close_logs(dir).await {
+                tracing::error!("{} is not stopped cleanly: {error}", dir.path.display());
+                result = Err(error);
+            }
+        }
+        self.checkpoint_recovery_points()?;
+        self.checkpoint_start_offsets()?;
+        self.checkpoint_high_watermarks(high_watermark_of)?;
+        result?;
+        let text = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
+        for dir in self.dirs.iter().filter(|dir| dir.offline_reason().is_none()) {
+            let path = dir.path.join(CLEAN_FILE);
+            disk::write_file_atomically(&*self.env.disk, &path, text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    async fn close_logs(&self, dir: &LogDir) -> io::Result<()> {
+        for log in self.logs_in(dir) {
+            disk::run(&self.env.disk, move || log.close()).await??;
+        }
+        Ok(())
+    }
+}

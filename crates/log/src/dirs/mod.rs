@@ -1,0 +1,209 @@
+//! The log directories of a broker (`log.dirs`, JBOD): which logs are where, their checkpoints,
+//! and what happens when one directory fails.
+//!
+//! Invariant: a directory that failed is never written again until the broker restarts; the logs
+//! in the others go on.
+
+mod checkpoints;
+mod meta;
+mod start;
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use klamm_env::{Env, disk::Lock};
+pub use meta::MetaProperties;
+use parking_lot::{Mutex, RwLock};
+pub use start::DirOpen;
+
+use crate::{
+    Log, LogConfig, OpenError, OpenLog, Report, TopicPartition,
+    names::{DELETE_DIR_SUFFIX, STRAY_DIR_SUFFIX},
+};
+
+/// The id of a log directory (KIP-858), sixteen bytes of a UUID.
+pub type DirId = [u8; 16];
+
+/// One log directory.
+pub struct LogDir {
+    /// Its path as configured.
+    pub path: PathBuf,
+    /// Its id.
+    pub id: DirId,
+    /// Whether the broker that wrote it last stopped cleanly.
+    pub clean: bool,
+    same_power_cycle: bool,
+    recovery_points: BTreeMap<TopicPartition, i64>,
+    start_offsets: BTreeMap<TopicPartition, i64>,
+    high_watermarks: BTreeMap<TopicPartition, i64>,
+    offline: Mutex<Option<String>>,
+    _lock: Box<dyn Lock>,
+}
+
+impl fmt::Debug for LogDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogDir({})", self.path.display())
+    }
+}
+
+impl LogDir {
+    /// Why the directory is out of service, if it is.
+    pub fn offline_reason(&self) -> Option<String> {
+        self.offline.lock().clone()
+    }
+
+    /// The high watermark of a partition as of the last checkpoint.
+    pub fn checkpointed_high_watermark(&self, name: &TopicPartition) -> Option<i64> {
+        self.high_watermarks.get(name).copied()
+    }
+}
+
+/// All log directories of a broker and the logs in them.
+#[derive(Debug)]
+pub struct LogDirs {
+    env: Env,
+    dirs: Vec<Arc<LogDir>>,
+    logs: RwLock<BTreeMap<TopicPartition, (usize, Arc<Log>)>>,
+}
+
+impl LogDirs {
+    /// The directories, in the order of the configuration.
+    pub fn dirs(&self) -> &[Arc<LogDir>] {
+        &self.dirs
+    }
+
+    /// The log of a partition.
+    pub fn get(&self, name: &TopicPartition) -> Option<Arc<Log>> {
+        self.logs.read().get(name).map(|(_, log)| Arc::clone(log))
+    }
+
+    /// The directory that a partition's log is in.
+    pub fn dir_of(&self, name: &TopicPartition) -> Option<Arc<LogDir>> {
+        self.logs.read().get(name).map(|(at, _)| Arc::clone(&self.dirs[*at]))
+    }
+
+    /// All logs.
+    pub fn logs(&self) -> Vec<Arc<Log>> {
+        self.logs.read().values().map(|(_, log)| Arc::clone(log)).collect()
+    }
+
+    /// All logs in a directory.
+    pub fn logs_in(&self, dir: &LogDir) -> Vec<Arc<Log>> {
+        let logs = self.logs.read();
+        let here = logs.values().filter(|(at, _)| self.dirs[*at].id == dir.id);
+        here.map(|(_, log)| Arc::clone(log)).collect()
+    }
+
+    /// Opens the log of a partition where it is found, or makes it in the directory with the
+    /// fewest logs.
+    ///
+    /// # Errors
+    /// The disk failed, the log is damaged, or no directory is in service.
+    pub fn open_or_create(
+        &self,
+        name: &TopicPartition,
+        config: LogConfig,
+    ) -> Result<(Arc<Log>, Report), OpenError> {
+        if let Some(log) = self.get(name) {
+            return Ok((log, Report::default()));
+        }
+        let at = self.place_of(name).map_or_else(|| self.emptiest(), Ok)?;
+        let (log, report) = self.open_in(at, name, config)?;
+        let log = Arc::new(log);
+        self.logs.write().insert(name.clone(), (at, Arc::clone(&log)));
+        Ok((log, report))
+    }
+
+    /// The directory in which a partition has files.
+    fn place_of(&self, name: &TopicPartition) -> Option<usize> {
+        let sub = name.to_string();
+        let here = |dir: &Arc<LogDir>| {
+            dir.offline.lock().is_none() && self.env.disk.exists(&dir.path.join(&sub))
+        };
+        self.dirs.iter().position(here)
+    }
+
+    fn emptiest(&self) -> io::Result<usize> {
+        let mut counts = vec![0usize; self.dirs.len()];
+        for (at, _) in self.logs.read().values() {
+            counts[*at] += 1;
+        }
+        let online = (0..self.dirs.len()).filter(|at| self.dirs[*at].offline.lock().is_none());
+        online
+            .min_by_key(|at| counts[*at])
+            .ok_or_else(|| io::Error::other("no log directory is in service"))
+    }
+
+    fn open_in(
+        &self,
+        at: usize,
+        name: &TopicPartition,
+        config: LogConfig,
+    ) -> Result<(Log, Report), OpenError> {
+        let dir = &self.dirs[at];
+        let point = |offsets: &BTreeMap<_, i64>| offsets.get(name).copied().unwrap_or(0);
+        let path = dir.path.join(name.to_string());
+        OpenLog {
+            disk: Arc::clone(&self.env.disk),
+            clean: dir.clean || !self.env.disk.exists(&path),
+            dir: path,
+            name: name.clone(),
+            config,
+            recovery_point: point(&dir.recovery_points),
+            start_offset: point(&dir.start_offsets),
+            same_power_cycle: dir.same_power_cycle,
+            now_ms: self.env.clock.now_ms(),
+        }
+        .open()
+    }
+
+    /// Takes a log out of service and renames its directory; returns the directory, which the
+    /// caller removes after `file.delete.delay.ms`.
+    ///
+    /// # Errors
+    /// The directory cannot be renamed.
+    pub fn delete(&self, name: &TopicPartition) -> io::Result<Option<PathBuf>> {
+        let Some((at, log)) = self.logs.write().remove(name) else { return Ok(None) };
+        log.set_offline("the partition is deleted");
+        let renamed = self.mark(at, name, DELETE_DIR_SUFFIX);
+        log.place.rename(&renamed)?;
+        Ok(Some(renamed))
+    }
+
+    /// Sets a partition's directory aside that the cluster does not know.
+    ///
+    /// # Errors
+    /// The directory cannot be renamed.
+    pub fn set_stray(&self, at: usize, name: &TopicPartition) -> io::Result<PathBuf> {
+        let renamed = self.mark(at, name, STRAY_DIR_SUFFIX);
+        self.env.disk.rename(&self.dirs[at].path.join(name.to_string()), &renamed)?;
+        Ok(renamed)
+    }
+
+    /// A name of Kafka's form `<topic>-<partition>.<32 hex digits>-delete`, at most 255 long.
+    fn mark(&self, at: usize, name: &TopicPartition, suffix: &str) -> PathBuf {
+        let unique: String =
+            self.env.random.uuid_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let rest = format!(".{unique}{suffix}");
+        let mut name = name.to_string();
+        name.truncate(255 - rest.len());
+        self.dirs[at].path.join(name + &rest)
+    }
+
+    /// Takes a directory, and the logs in it, out of service.
+    pub fn fail(&self, dir: &Path, reason: &str) {
+        for (at, failed) in self.dirs.iter().enumerate().filter(|(_, d)| d.path == dir) {
+            let first = failed.offline.lock().replace(reason.to_owned()).is_none();
+            if first {
+                tracing::error!("log directory {} is out of service: {reason}", dir.display());
+            }
+            for (_, log) in self.logs.read().values().filter(|(place, _)| *place == at) {
+                log.set_offline(reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Taking log directories into service: lock, identity, checkpoints, and opening all logs.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use klamm_env::{Disk, Env, disk};
+use parking_lot::{Mutex, RwLock};
+
+use super::{LogDir, LogDirs, MetaProperties};
+use crate::{
+    LogConfig, TopicPartition,
+    checkpoint::{HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
+    names::{DELETE_DIR_SUFFIX, parse_partition_dir},
+};
+
+/// Kafka's mark of a clean stop.
+pub(super) const CLEAN_FILE: &str = ".kafka_cleanshutdown";
+/// Names the run of the operating system in which the directory was last written.
+pub(super) const POWER_CYCLE_FILE: &str = ".klamm_power_cycle";
+const LOCK_FILE: &str = ".lock";
+
+/// What is needed to take the directories into service.
+#[derive(Debug)]
+pub struct DirOpen {
+    /// The outside world.
+    pub env: Env,
+    /// `log.dirs`.
+    pub paths: Vec<PathBuf>,
+    /// `node.id`; must be that of the directories if they were used before.
+    pub node_id: i32,
+    /// Cluster id to give to new directories.
+    pub cluster_id: String,
+    /// Turns sixteen bytes into Kafka's textual form of a UUID, and back.
+    pub uuid_text: fn([u8; 16]) -> String,
+    /// The reverse of `uuid_text`.
+    pub uuid_parse: fn(&str) -> Option<[u8; 16]>,
+}
+
+impl DirOpen {
+    /// Takes the directories into service. One that fails is left out, with an error logged;
+    /// no log is opened yet.
+    ///
+    /// # Errors
+    /// No directory can be used, one is used by another process, or one belongs to another node or
+    /// cluster.
+    pub fn open(self) -> io::Result<LogDirs> {
+        let mut dirs = Vec::new();
+        let mut failed = None;
+        for path in &self.paths {
+            match self.open_dir(path) {
+                Ok(dir) => dirs.push(Arc::new(dir)),
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
+                Err(error) => {
+                    tracing::error!("log directory {} is out of service: {error}", path.display());
+                    failed = Some(error);
+                }
+            }
+        }
+        match failed {
+            Some(error) if dirs.is_empty() => Err(error),
+            _ => Ok(LogDirs { env: self.env, dirs, logs: RwLock::default() }),
+        }
+    }
+
+    fn open_dir(&self, path: &Path) -> io::Result<LogDir> {
+        let disk = &*self.env.disk;
+        disk.create_dir_all(path)?;
+        let lock = disk.lock(&path.join(LOCK_FILE)).map_err(|error| {
+            let text = format!("{} is in use by another process ({error})", path.display());
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        })?;
+        let meta = self.identify(path)?;
+        let clean_file = path.join(CLEAN_FILE);
+        let clean = disk.exists(&clean_file);
+        if clean {
+            disk.remove_file(&clean_file)?;
+            disk.sync_dir(path)?;
+        }
+        Ok(LogDir {
+            path: path.to_owned(),
+            id: (self.uuid_parse)(&meta.directory_id).unwrap_or_default(),
+            clean,
+            same_power_cycle: note_power_cycle(disk, path)?,
+            recovery_points: offsets(disk, &path.join(RECOVERY_POINTS)),
+            start_offsets: offsets(disk, &path.join(LOG_STARTS)),
+            high_watermarks: offsets(disk, &path.join(HIGH_WATERMARKS)),
+            offline: Mutex::new(None),
+            _lock: lock,
+        })
+    }
+
+    fn identify(&self, path: &Path) -> io::Result<MetaProperties> {
+        let disk = &*self.env.disk;
+        let wrong = |what: String| {
+            let text = format!("{}: {what}", path.join(super::meta::FILE).display());
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        };
+        let found = MetaProperties::read(disk, path)?;
+        let mut meta = match found {
+            Some(meta) => meta,
+            None => MetaProperties {
+                cluster_id: self.cluster_id.clone(),
+                node_id: self.node_id,
+                directory_id: String::new(),
+            },
+        };
+        if meta.node_id != self.node_id {
+            let (theirs, ours) = (meta.node_id, self.node_id);
+            return Err(wrong(format!("belongs to node.id {theirs}, this is node.id {ours}")));
+        }
+        if meta.cluster_id != self.cluster_id {
+            let (theirs, ours) = (&meta.cluster_id, &self.cluster_id);
+            return Err(wrong(format!("belongs to cluster {theirs}, this is cluster {ours}")));
+        }
+        if meta.directory_id.is_empty() {
+            meta.directory_id = (self.uuid_text)(self.env.random.uuid_bytes());
+            meta.write(disk, path)?;
+        }
+        Ok(meta)
+    }
+}
+
+/// A checkpoint that cannot be read costs a longer recovery, no data.
+fn offsets(disk: &dyn Disk, path: &Path) -> BTreeMap<TopicPartition, i64> {
+    read_offsets(disk, path).unwrap_or_else(|error| {
+        tracing::warn!("starting without {error}");
+        BTreeMap::new()
+    })
+}
+
+/// Says whether the machine has run on since the directory was last in service, and notes this run.
+fn note_power_cycle(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    let file = path.join(POWER_CYCLE_FILE);
+    let Some(now) = disk.power_cycle() else { return Ok(false) };
+    let before = if disk.exists(&file) {
+        disk::read_file(disk, &file, 4096).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    if before == now.as_bytes() {
+        return Ok(true);
+    }
+    disk::write_file_atomically(disk, &file, now.as_bytes())?;
+    Ok(false)
+}
+
+/// Logs found in a directory, to be opened.
+type Found = Vec<(usize, TopicPartition)>;
+
+impl LogDirs {
+    /// Opens all logs found in the directories, `threads` at a time per directory
+    /// (`num.recovery.threads.per.data.dir`). `config_of` gives the settings of a partition, none
+    /// if the cluster does not know it: then its directory is set aside. Returns the partitions
+    /// whose logs could not be opened, with the reason.
+    ///
+    /// # Errors
+    /// A directory cannot be listed.
+    pub async fn open_all(
+        self: &Arc<Self>,
+        threads: usize,
+        config_of: Arc<dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync>,
+    ) -> io::Result<Vec<(TopicPartition, String)>> {
+        let found = Arc::new(self.find_logs(&*config_of)?);
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut workers = Vec::new();
+        for _ in 0..threads.max(1) * self.dirs.len() {
+            let (this, found, next) = (Arc::clone(self), Arc::clone(&found), Arc::clone(&next));
+            let config_of = Arc::clone(&config_of);
+            let work = move || this.open_next(&found, &next, &*config_of);
+            workers.push(tokio::spawn({
+                let disk = Arc::clone(&self.env.disk);
+                async move { disk::run(&disk, work).await }
+            }));
+        }
+        let mut failed = Vec::new();
+        for worker in workers {
+            failed.extend(worker.await.map_err(io::Error::other)??);
+        }
+        Ok(failed)
+    }
+
+    fn open_next(
+        &self,
+        found: &Found,
+        next: &AtomicUsize,
+        config_of: &(dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync),
+    ) -> Vec<(TopicPartition, String)> {
+        let mut failed = Vec::new();
+        while let Some((at, name)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(config) = config_of(name) else { continue };
+            match self.open_in(*at, name, config) {
+                Ok((log, report)) => {
+                    if let Some(damage) = &report.damage {
+                        let bytes = report.bytes_cut;
+                        tracing::warn!("{name}: cut {bytes} bytes off the torn end: {damage}");
+                    }
+                    self.logs.write().insert(name.clone(), (*at, Arc::new(log)));
+                }
+                Err(error) => {
+                    tracing::error!("{name} is offline: {error}");
+                    failed.push((name.clone(), error.to_string()));
+                }
+            }
+        }
+        failed
+    }
+
+    fn find_logs(
+        &self,
+        config_of: &(dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync),
+    ) -> io::Result<Found> {
+        let mut found = Found::new();
+        for (at, dir) in self.dirs.iter().enumerate() {
+            for entry in self.env.disk.list(&dir.path)?.into_iter().filter(|entry| entry.is_dir) {
+                if entry.name.ends_with(DELETE_DIR_SUFFIX) {
+                    self.env.disk.remove_dir_all(&dir.path.join(&entry.name))?;
+                    continue;
+                }
+                let Some(name) = parse_partition_dir(&entry.name) else { continue };
+                if name.topic == "__cluster_metadata" || self.get(&name).is_some() {
+                    continue;
+                }
+                if config_of(&name).is_some() {
+                    found.push((at, name));
+                } else {
+                    let aside = self.set_stray(at, &name)?;
+                    tracing::warn!(
+                        "{name} is not in the cluster's metadata; set aside as {}",
+                        aside.display()
+                    );
+                }
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,138 @@
+//! Making a log durable.
+//!
+//! Cost: one sync per segment that has unsynced records, on the disk's threads. Those who wait
+//! while a flush runs share the next one.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+};
+
+use klamm_env::disk;
+
+use crate::{Log, append::snapshot_name, log::Writer, names::EPOCH_CHECKPOINT};
+
+/// What a flush takes over from the writer.
+struct Pending {
+    end_offset: i64,
+    snapshots: Vec<(i64, Vec<u8>)>,
+    epochs: Option<String>,
+    dir_dirty: bool,
+    unsynced_since_ms: Option<i64>,
+}
+
+impl Pending {
+    fn take(log: &Log, writer: &mut Writer) -> Self {
+        let epochs = writer.epochs.dirty.then(|| writer.epochs.to_text());
+        writer.epochs.dirty = false;
+        Self {
+            end_offset: log.end_offset(),
+            snapshots: std::mem::take(&mut writer.snapshots),
+            epochs,
+            dir_dirty: std::mem::take(&mut writer.dir_dirty),
+            unsynced_since_ms: writer.unsynced_since_ms.take(),
+        }
+    }
+
+    fn give_back(self, writer: &mut Writer) {
+        writer.epochs.dirty |= self.epochs.is_some();
+        writer.snapshots.splice(0..0, self.snapshots);
+        writer.dir_dirty |= self.dir_dirty;
+        writer.unsynced_since_ms = self.unsynced_since_ms.or(writer.unsynced_since_ms);
+    }
+}
+
+impl Log {
+    /// Waits until everything before `offset` is durable.
+    ///
+    /// # Errors
+    /// The disk failed: what was appended may be lost. The log takes no more appends then, unless
+    /// the volume was only full.
+    pub async fn flush_to(self: &Arc<Self>, offset: i64) -> io::Result<()> {
+        if self.recovery_point() >= offset {
+            return Ok(());
+        }
+        let _turn = self.flushing.lock().await;
+        if self.recovery_point() >= offset {
+            return Ok(());
+        }
+        let log = Arc::clone(self);
+        disk::run(&self.place.disk, move || log.flush_now()).await?
+    }
+
+    /// When the oldest record that is not durable was appended, milliseconds since the epoch.
+    pub fn unsynced_since_ms(&self) -> Option<i64> {
+        self.writer.lock().unsynced_since_ms
+    }
+
+    /// Makes everything durable that is in the log now; blocks.
+    ///
+    /// # Errors
+    /// As [`Log::flush_to`].
+    pub fn flush_now(&self) -> io::Result<()> {
+        let pending = Pending::take(self, &mut self.writer.lock());
+        match self.write_out(&pending) {
+            Ok(()) => {
+                self.recovery_point.fetch_max(pending.end_offset, Ordering::AcqRel);
+                Ok(())
+            }
+            Err(error) => {
+                let mut writer = self.writer.lock();
+                pending.give_back(&mut writer);
+                if !disk::is_full(&error) {
+                    writer.offline = Some(error.to_string());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn write_out(&self, pending: &Pending) -> io::Result<()> {
+        for (offset, contents) in &pending.snapshots {
+            let path = self.place.file(&snapshot_name(*offset));
+            disk::write_file_atomically(&*self.place.disk, &path, contents)?;
+        }
+        let segments = self.segments.load();
+        let first = Self::segment_index(&segments, self.recovery_point());
+        let mut new_names = pending.dir_dirty || !pending.snapshots.is_empty();
+        for (at, segment) in segments.iter().enumerate().skip(first) {
+            segment.file()?.sync()?;
+            if at + 1 < segments.len() {
+                new_names |= segment.write_index()?;
+            }
+        }
+        if let Some(epochs) = &pending.epochs {
+            let path = self.place.file(EPOCH_CHECKPOINT);
+            disk::write_file_atomically(&*self.place.disk, &path, epochs.as_bytes())?;
+        }
+        if new_names {
+            self.sync_names()?;
+        }
+        Ok(())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        let dir = self.place.dir();
+        self.place.disk.sync_dir(&dir)?;
+        self.place.disk.sync_dir(disk::parent(&dir))
+    }
+
+    /// Makes everything durable, producer state and indexes included, so that the log opens
+    /// without recovery; blocks. No append may follow.
+    ///
+    /// # Errors
+    /// As [`Log::flush_to`].
+    pub fn close(&self) -> io::Result<()> {
+        {
+            let mut writer = self.writer.lock();
+            let end = self.end_offset();
+            writer.take_snapshot(end);
+            writer.offline.get_or_insert_with(|| "the broker stops".to_owned());
+        }
+        self.flush_now()?;
+        if let Some(segment) = self.segments.load().last() {
+            segment.write_index()?;
+        }
+        self.sync_names()
+    }
+}

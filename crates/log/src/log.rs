@@ -1,0 +1,183 @@
+//! The log of one partition.
+//!
+//! Invariants:
+//! - Base offsets of segments ascend; only the last segment is written.
+//! - Start offset <= recovery point <= end offset; offsets in the log ascend without gaps as
+//!   appended by a leader.
+//! - A failed append leaves the log as it was.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use klamm_transactions::Producers;
+use parking_lot::Mutex;
+
+use crate::{
+    EpochEntry, LogConfig, TopicPartition,
+    epochs::Epochs,
+    names::PARTITION_METADATA,
+    segment::{Place, Segment},
+    tail::Tail,
+};
+
+/// The log of one partition. All methods may be called from any thread.
+#[derive(Debug)]
+pub struct Log {
+    pub(crate) name: TopicPartition,
+    pub(crate) place: Arc<Place>,
+    pub(crate) config: ArcSwap<LogConfig>,
+    pub(crate) segments: ArcSwap<Vec<Arc<Segment>>>,
+    pub(crate) tail: Mutex<Tail>,
+    pub(crate) start_offset: AtomicI64,
+    pub(crate) recovery_point: AtomicI64,
+    pub(crate) writer: Mutex<Writer>,
+    /// Held while a flush runs, so that those who wait for one share the next.
+    pub(crate) flushing: tokio::sync::Mutex<()>,
+}
+
+/// What only the one who appends, rolls or truncates looks at.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) epochs: Epochs,
+    pub(crate) producers: Producers,
+    /// Producer snapshots of closed segments that are not yet on disk: offset and contents.
+    pub(crate) snapshots: Vec<(i64, Vec<u8>)>,
+    /// Offset of the newest snapshot, on disk or waiting.
+    pub(crate) snapshot_offset: i64,
+    /// When the oldest unsynced record was appended, milliseconds; none if all is synced.
+    pub(crate) unsynced_since_ms: Option<i64>,
+    /// Whether the directory has files whose names are not yet durable.
+    pub(crate) dir_dirty: bool,
+    /// Why the log takes no more appends.
+    pub(crate) offline: Option<String>,
+}
+
+impl Log {
+    /// Topic and partition.
+    pub fn name(&self) -> &TopicPartition {
+        &self.name
+    }
+
+    /// The directory its files are in.
+    pub fn dir(&self) -> PathBuf {
+        self.place.dir()
+    }
+
+    /// The current settings.
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.config.load_full()
+    }
+
+    /// Replaces the settings; they hold from the next append or cleaning on.
+    pub fn set_config(&self, config: LogConfig) {
+        self.config.store(Arc::new(config));
+    }
+
+    /// The offset of the first record that may be read.
+    pub fn start_offset(&self) -> i64 {
+        self.start_offset.load(Ordering::Acquire)
+    }
+
+    /// The offset that the next record gets.
+    pub fn end_offset(&self) -> i64 {
+        self.tail.lock().end_offset
+    }
+
+    /// Everything before this offset is durable.
+    pub fn recovery_point(&self) -> i64 {
+        self.recovery_point.load(Ordering::Acquire)
+    }
+
+    /// Size of all segments, bytes.
+    pub fn size(&self) -> u64 {
+        self.segments.load().iter().map(|segment| segment.size()).sum()
+    }
+
+    /// Number of segments.
+    pub fn segment_count(&self) -> usize {
+        self.segments.load().len()
+    }
+
+    /// The base offset of the first segment.
+    pub fn first_segment(&self) -> i64 {
+        self.segments.load().first().map_or(0, |segment| segment.base_offset)
+    }
+
+    /// A copy of the producer state.
+    pub fn producers(&self) -> Producers {
+        self.writer.lock().producers.clone()
+    }
+
+    /// Where the oldest open transaction began.
+    pub fn first_open_transaction(&self) -> Option<i64> {
+        self.writer.lock().producers.first_open_transaction()
+    }
+
+    /// Forgets producers that were silent for `expiration_ms`.
+    pub fn expire_producers(&self, now_ms: i64, expiration_ms: i64) {
+        self.writer.lock().producers.expire(now_ms, expiration_ms);
+    }
+
+    /// The newest leader epoch in the log.
+    pub fn latest_epoch(&self) -> Option<EpochEntry> {
+        self.writer.lock().epochs.latest()
+    }
+
+    /// All leader epochs in the log.
+    pub fn epochs(&self) -> Vec<EpochEntry> {
+        self.writer.lock().epochs.entries().to_vec()
+    }
+
+    /// Notes that a leader begins to write at the end of the log.
+    pub fn assign_epoch(&self, epoch: i32) {
+        let mut writer = self.writer.lock();
+        let end = self.end_offset();
+        writer.epochs.assign(epoch, end);
+    }
+
+    /// The end offset of the largest epoch not above `epoch`, with that epoch; none if the log
+    /// knows no epoch or `epoch` is newer than all.
+    pub fn epoch_end_offset(&self, epoch: i32) -> Option<(i32, i64)> {
+        let writer = self.writer.lock();
+        writer.epochs.end_offset(epoch, self.end_offset())
+    }
+
+    /// The leader epoch that wrote the record at `offset`.
+    pub fn epoch_of_offset(&self, offset: i64) -> Option<i32> {
+        self.writer.lock().epochs.of_offset(offset)
+    }
+
+    /// Takes the log out of service: appends are refused with this reason.
+    pub fn set_offline(&self, reason: &str) {
+        self.writer.lock().offline.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Why appends are refused, if they are.
+    pub fn offline_reason(&self) -> Option<String> {
+        self.writer.lock().offline.clone()
+    }
+
+    /// Writes Kafka's `partition.metadata` file with the topic id.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_partition_metadata(&self, topic_id: &str) -> io::Result<()> {
+        let text = format!("version: 0\ntopic_id: {topic_id}");
+        let path = self.place.file(PARTITION_METADATA);
+        let file = self.place.disk.open(&path, klamm_env::disk::Open::Create)?;
+        file.set_len(text.len() as u64)?;
+        file.write_all_at(&[io::IoSlice::new(text.as_bytes())], 0)
+    }
+
+    /// The segment that holds `offset`, or would.
+    pub(crate) fn segment_index(segments: &[Arc<Segment>], offset: i64) -> usize {
+        segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1)
+    }
+}

@@ -1,0 +1,285 @@
+//! One segment of a log: its file, its indexes, its newest timestamp.
+//!
+//! The last segment of a log is written; the others never change again until they are deleted.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use klamm_env::{Disk, File, disk::Open};
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    ReadError,
+    index::{
+        EntryFile, FileIndex, MemoryIndex, OFFSET_ENTRY_BYTES, OffsetEntry, TIME_ENTRY_BYTES,
+        TimeEntry,
+    },
+    names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, file_name},
+    scan::{Facts, walk_headers},
+};
+
+/// Where the files of a log are. The directory is renamed when the log is deleted.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) disk: Arc<dyn Disk>,
+    dir: RwLock<PathBuf>,
+}
+
+impl Place {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
+        Self { disk, dir: RwLock::new(dir) }
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.dir.read().clone()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.read().join(name)
+    }
+
+    /// Renames the directory; the name then is `to`.
+    pub(crate) fn rename(&self, to: &Path) -> io::Result<()> {
+        let mut dir = self.dir.write();
+        self.disk.rename(&dir, to)?;
+        to.clone_into(&mut dir);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+enum Index {
+    /// Being written, or not yet written to its files.
+    Memory(MemoryIndex),
+    /// Closed; opened on first use.
+    Closed(Option<Arc<FileIndex>>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) base_offset: i64,
+    place: Arc<Place>,
+    file: OnceLock<Arc<dyn File>>,
+    size: AtomicU64,
+    index: RwLock<Index>,
+    /// When it was made (or last changed, if found on disk), milliseconds since the epoch.
+    pub(crate) created_ms: i64,
+    /// Timestamp of the first batch, -1 if not known.
+    pub(crate) first_timestamp: AtomicI64,
+    /// Largest timestamp and the offset it is at, if known.
+    newest: Mutex<Option<TimeEntry>>,
+}
+
+/// A batch that was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) position: u64,
+    pub(crate) facts: Facts,
+}
+
+impl Segment {
+    /// A segment to be written. Its file is made if it is missing.
+    pub(crate) fn create(place: &Arc<Place>, base_offset: i64, now_ms: i64) -> io::Result<Self> {
+        let path = place.file(&file_name(base_offset, LOG_SUFFIX));
+        let file = place.disk.open(&path, Open::Create)?;
+        let segment = Self::found(place, base_offset, 0, now_ms);
+        drop(segment.file.set(file));
+        *segment.index.write() = Index::Memory(MemoryIndex::default());
+        *segment.newest.lock() = Some(TimeEntry { timestamp: -1, relative: 0 });
+        Ok(segment)
+    }
+
+    /// A closed segment that was found on disk.
+    pub(crate) fn found(place: &Arc<Place>, base_offset: i64, size: u64, modified_ms: i64) -> Self {
+        Self {
+            base_offset,
+            place: Arc::clone(place),
+            file: OnceLock::new(),
+            size: AtomicU64::new(size),
+            index: RwLock::new(Index::Closed(None)),
+            created_ms: modified_ms,
+            first_timestamp: AtomicI64::new(-1),
+            newest: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn path(&self, suffix: &str) -> PathBuf {
+        self.place.file(&file_name(self.base_offset, suffix))
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_size(&self, size: u64) {
+        self.size.store(size, Ordering::Release);
+    }
+
+    pub(crate) fn file(&self) -> io::Result<&Arc<dyn File>> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let path = self.path(LOG_SUFFIX);
+        let file = self.place.disk.open(&path, Open::Write)?;
+        Ok(self.file.get_or_init(|| file))
+    }
+
+    pub(crate) fn relative(&self, offset: i64) -> Option<u32> {
+        offset.checked_sub(self.base_offset).and_then(|r| u32::try_from(r).ok())
+    }
+
+    /// Notes a batch that was written at the end.
+    pub(crate) fn note(&self, interval: u64, position: u64, facts: &Facts) {
+        let Some(relative) = self.relative(facts.last_offset) else { return };
+        if position == 0 {
+            self.first_timestamp.store(facts.max_timestamp, Ordering::Relaxed);
+        }
+        let mut newest = self.newest.lock();
+        let newest = newest.get_or_insert(TimeEntry { timestamp: -1, relative });
+        if facts.max_timestamp > newest.timestamp {
+            *newest = TimeEntry { timestamp: facts.max_timestamp, relative };
+        }
+        let entry = OffsetEntry { relative, position: u32::try_from(position).unwrap_or(u32::MAX) };
+        if let Index::Memory(index) = &mut *self.index.write() {
+            index.note(interval, entry, *newest, facts.size);
+        }
+    }
+
+    /// Number of entries in the offset index while it is written.
+    pub(crate) fn index_entries(&self) -> usize {
+        match &*self.index.read() {
+            Index::Memory(index) => index.offsets.len().max(index.times.len()),
+            Index::Closed(_) => 0,
+        }
+    }
+
+    /// Makes a segment found on disk one that is written, with its indexes in memory.
+    pub(crate) fn reopen(&self, index: MemoryIndex) {
+        *self.index.write() = Index::Memory(index);
+    }
+
+    /// The indexes as they are on disk, to be written on.
+    pub(crate) fn load_index(&self) -> io::Result<MemoryIndex> {
+        self.open_index()?.load()
+    }
+
+    /// The indexes wherever they are, to be written on.
+    pub(crate) fn load_index_or_memory(&self) -> io::Result<MemoryIndex> {
+        if let Index::Memory(index) = &mut *self.index.write() {
+            return Ok(std::mem::take(index));
+        }
+        self.load_index()
+    }
+
+    pub(crate) fn set_newest(&self, newest: TimeEntry) {
+        *self.newest.lock() = Some(newest);
+    }
+
+    /// Largest timestamp in the segment and the offset it is at; what is not known comes from the
+    /// time index.
+    pub(crate) fn newest(&self) -> io::Result<TimeEntry> {
+        let mut newest = self.newest.lock();
+        if let Some(known) = *newest {
+            return Ok(known);
+        }
+        let none = TimeEntry { timestamp: -1, relative: 0 };
+        let last = match &*self.index.read() {
+            Index::Memory(index) => index.times.last().copied(),
+            Index::Closed(_) => None,
+        };
+        let last = match last {
+            Some(last) => Some(last),
+            None => self.open_index()?.last_time()?,
+        };
+        Ok(*newest.insert(last.unwrap_or(none)))
+    }
+
+    /// The largest timestamp, or when the file last changed if its records have none.
+    pub(crate) fn largest_timestamp(&self) -> io::Result<i64> {
+        let newest = self.newest()?.timestamp;
+        Ok(if newest >= 0 { newest } else { self.created_ms })
+    }
+
+    fn open_index(&self) -> io::Result<Arc<FileIndex>> {
+        if let Index::Closed(Some(index)) = &*self.index.read() {
+            return Ok(Arc::clone(index));
+        }
+        let disk = &*self.place.disk;
+        let index = Arc::new(FileIndex {
+            offsets: EntryFile::open(disk, &self.path(INDEX_SUFFIX), OFFSET_ENTRY_BYTES)?,
+            times: EntryFile::open(disk, &self.path(TIME_INDEX_SUFFIX), TIME_ENTRY_BYTES)?,
+        });
+        if let Index::Closed(slot) = &mut *self.index.write() {
+            *slot = Some(Arc::clone(&index));
+        }
+        Ok(index)
+    }
+
+    /// Writes the indexes to their files and leaves them there: the segment is closed. Says whether
+    /// there was something to write.
+    pub(crate) fn write_index(&self) -> io::Result<bool> {
+        let newest = *self.newest.lock();
+        let mut index = self.index.write();
+        let Index::Memory(memory) = &mut *index else { return Ok(false) };
+        if let Some(newest) = newest {
+            memory.note_time(newest);
+        }
+        let disk = &*self.place.disk;
+        memory.write(disk, &self.path(INDEX_SUFFIX), &self.path(TIME_INDEX_SUFFIX))?;
+        *index = Index::Closed(None);
+        Ok(true)
+    }
+
+    /// A position at or before the batch that holds `offset`.
+    pub(crate) fn floor_position(&self, offset: i64) -> io::Result<u64> {
+        let Some(relative) = self.relative(offset) else { return Ok(0) };
+        if let Index::Memory(index) = &*self.index.read() {
+            let after = index.offsets.partition_point(|entry| entry.relative <= relative);
+            return Ok(after.checked_sub(1).map_or(0, |at| index.offsets[at].position.into()));
+        }
+        Ok(self.open_index()?.floor_offset(relative)?.map_or(0, |entry| entry.position.into()))
+    }
+
+    /// An offset at or before the first record that is at or after `timestamp`.
+    pub(crate) fn floor_time(&self, timestamp: i64) -> io::Result<i64> {
+        if let Index::Memory(index) = &*self.index.read() {
+            let after = index.times.partition_point(|entry| entry.timestamp < timestamp);
+            let relative = after.checked_sub(1).map_or(0, |at| index.times[at].relative);
+            return Ok(self.base_offset + i64::from(relative));
+        }
+        let floor = self.open_index()?.floor_time(timestamp)?;
+        Ok(self.base_offset + floor.map_or(0, |entry| i64::from(entry.relative)))
+    }
+
+    /// The first batch whose last offset is at or after `offset`.
+    pub(crate) fn find(&self, offset: i64) -> Result<Option<Found>, ReadError> {
+        let from = self.floor_position(offset)?;
+        let file = &**self.file()?;
+        let walk = walk_headers(file, from, self.size(), |position, facts| {
+            if facts.last_offset >= offset {
+                std::ops::ControlFlow::Break(Found { position, facts: *facts })
+            } else {
+                std::ops::ControlFlow::Continue(())
+            }
+        })?;
+        walk.map_err(|(position, error)| ReadError::Corrupt {
+            segment: self.base_offset,
+            position,
+            error,
+        })
+    }
+
+    pub(crate) fn truncate_index(&self, end: i64) {
+        let Some(relative) = self.relative(end) else { return };
+        *self.newest.lock() = None;
+        if let Index::Memory(index) = &mut *self.index.write() {
+            index.truncate(relative);
+        }
+    }
+}
