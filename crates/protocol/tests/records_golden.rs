@@ -1,6 +1,8 @@
 //! Record batches that Kafka's own classes wrote, read here; and what we write, compared with
 //! them. `golden/records/RecordsGolden.java` made the files and `expected.txt`, their description.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
 //! What a leader refuses: 1,200 batches with changed headers, and Kafka's answer to each.
 //! `golden/records/RecordsGolden.java` asked Kafka's `LogValidator` and wrote `refusals.txt`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::path::PathBuf;
 
 use klamm_protocol::records::check::{

@@ -3,11 +3,16 @@
 //! Kafka's first LZ4 writer computed the header's checksum over the frame's magic number too.
 //! Clients that old check it so; in v0 the checksum is written that way and never checked
 //! (KIP-57).
+//!
+//! Frames are taken apart here and blocks left to the library: they go straight to where they
+//! belong, and what Kafka does not look at, neither do we (content size, content checksum, what
+//! follows the frame).
 
 use std::io::Write;
 use std::ops::RangeInclusive;
 
-use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
+use lz4_flex::block::{DecompressError as BlockError, decompress_into_with_dict};
+use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use twox_hash::XxHash32;
 
 use super::{Bounded, DecompressError};
@@ -17,41 +22,126 @@ pub(super) const LEVELS: RangeInclusive<i32> = 1..=17;
 pub(super) const LEVEL_DEFAULT: i32 = 9;
 
 const FRAME_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
-/// Where the flags stand, the first byte that the header's checksum covers.
-const FLAGS_AT: usize = 4;
+const VERSION_MASK: u8 = 0b1100_0000;
+const VERSION: u8 = 0b0100_0000;
+const HAS_BLOCK_CHECKSUMS: u8 = 1 << 4;
 const HAS_CONTENT_SIZE: u8 = 1 << 3;
-const HAS_DICTIONARY_ID: u8 = 1;
+/// A reserved bit, and a dictionary that the other side would have to have.
+const UNSUPPORTED: u8 = 0b11;
 /// Where the checksum stands in the frames that are written here.
 const CHECKSUM_AT: usize = 6;
+const NOT_COMPRESSED: u32 = 1 << 31;
+/// How far back a block may point.
+const WINDOW: usize = 64 * 1024;
+/// More than a byte of input can become.
+const EXPANSION_MAX: usize = 256;
 
 pub(super) fn decompress(
     bytes: &[u8],
     magic: i8,
     out: &mut Bounded,
 ) -> Result<(), DecompressError> {
-    if !bytes.starts_with(&FRAME_MAGIC) {
-        return Err(out.corrupt("the frame's magic number is missing"));
-    }
-    if magic > 0 {
-        return out.extend_from(&mut FrameDecoder::new(bytes));
-    }
-    match with_right_checksum(bytes) {
-        Some((header, rest)) => {
-            out.extend_from(&mut FrameDecoder::new(std::io::Read::chain(&header[..], rest)))
+    let mut rest = bytes;
+    let frame = Frame::read(&mut rest, magic).map_err(|reason| out.corrupt(reason))?;
+    let start = out.bytes.len();
+    loop {
+        match frame.next_block(&mut rest).map_err(|reason| out.corrupt(reason))? {
+            Block::End => return Ok(()),
+            Block::Plain(bytes) => out.extend(bytes)?,
+            Block::Compressed(bytes) => frame.decompress_block(bytes, start, out)?,
         }
-        None => Err(out.corrupt("the frame's header is cut")),
     }
 }
 
-/// The frame's header with the checksum that it should have, and what follows.
-fn with_right_checksum(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let flags = *bytes.get(FLAGS_AT)?;
-    let content_size = if flags & HAS_CONTENT_SIZE != 0 { 8 } else { 0 };
-    let dictionary_id = if flags & HAS_DICTIONARY_ID != 0 { 4 } else { 0 };
-    let end = CHECKSUM_AT + content_size + dictionary_id;
-    let mut header = bytes.get(..=end)?.to_vec();
-    header[end] = checksum(&header[FLAGS_AT..end]);
-    Some((header, &bytes[end + 1..]))
+/// What a frame's header says of its blocks.
+struct Frame {
+    block_size_max: usize,
+    has_block_checksums: bool,
+}
+
+enum Block<'a> {
+    End,
+    Plain(&'a [u8]),
+    Compressed(&'a [u8]),
+}
+
+const CUT: &str = "the frame is cut";
+
+impl Frame {
+    fn read(rest: &mut &[u8], magic: i8) -> Result<Self, &'static str> {
+        if *take(rest)? != FRAME_MAGIC {
+            return Err("the frame's magic number is missing");
+        }
+        let descriptor = *rest;
+        let &[flags, block] = take(rest)?;
+        if flags & VERSION_MASK != VERSION || flags & UNSUPPORTED != 0 {
+            return Err("the frame's flags are unknown");
+        }
+        if flags & HAS_CONTENT_SIZE != 0 {
+            take::<8>(rest)?;
+        }
+        let descriptor = &descriptor[..descriptor.len() - rest.len()];
+        let &[stored] = take(rest)?;
+        if magic > 0 && stored != checksum(descriptor) {
+            return Err("the frame's header does not fit its checksum");
+        }
+        let block_size_max = match block >> 4 {
+            // 64 KiB, 256 KiB, 1 MiB, 4 MiB.
+            id @ 4..=7 => 1 << (2 * id + 8),
+            _ => return Err("the frame's block size is unknown"),
+        };
+        Ok(Self { block_size_max, has_block_checksums: flags & HAS_BLOCK_CHECKSUMS != 0 })
+    }
+
+    fn next_block<'a>(&self, rest: &mut &'a [u8]) -> Result<Block<'a>, &'static str> {
+        let field = u32::from_le_bytes(*take(rest)?);
+        let size = (field & !NOT_COMPRESSED) as usize;
+        if size == 0 {
+            return Ok(Block::End);
+        }
+        if size > self.block_size_max {
+            return Err("a block is larger than the frame allows");
+        }
+        let (block, after) = rest.split_at_checked(size).ok_or(CUT)?;
+        *rest = after;
+        if self.has_block_checksums
+            && u32::from_le_bytes(*take(rest)?) != XxHash32::oneshot(0, block)
+        {
+            return Err("a block does not fit its checksum");
+        }
+        let is_plain = field & NOT_COMPRESSED != 0;
+        Ok(if is_plain { Block::Plain(block) } else { Block::Compressed(block) })
+    }
+
+    /// Appends a block's bytes. Linked blocks, which may point into the ones before, are read as
+    /// well, although Kafka knows only independent ones.
+    fn decompress_block(
+        &self,
+        block: &[u8],
+        frame_start: usize,
+        out: &mut Bounded,
+    ) -> Result<(), DecompressError> {
+        let start = out.bytes.len();
+        let wanted = self.block_size_max.min(block.len().saturating_mul(EXPANSION_MAX));
+        let room = wanted.min(out.limit - start);
+        out.grow(room)?;
+        let (before, target) = out.bytes.split_at_mut(start);
+        let window = &before[frame_start.max(start.saturating_sub(WINDOW))..];
+        match decompress_into_with_dict(block, target, window) {
+            Ok(size) => {
+                out.bytes.truncate(start + size);
+                Ok(())
+            }
+            Err(BlockError::OutputTooSmall { .. }) if room < wanted => Err(out.too_large()),
+            Err(error) => Err(out.corrupt(error)),
+        }
+    }
+}
+
+fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; N], &'static str> {
+    let (field, after) = rest.split_first_chunk().ok_or(CUT)?;
+    *rest = after;
+    Ok(field)
 }
 
 /// Second byte of the hash, as the frame format has it.

@@ -4,6 +4,8 @@
 mod gzip;
 mod lz4;
 mod snappy;
+#[cfg(test)]
+mod tests;
 mod zstd;
 
 use std::io::{ErrorKind, Read};
@@ -156,8 +158,8 @@ pub struct CompressError {
 /// Decompresses `bytes`, which stood in an entry of format `magic`, into a buffer of its own.
 ///
 /// The buffer grows with what comes out and never beyond the limit. Besides it a codec holds a
-/// window: 32 KiB (gzip), two blocks of at most 4 MiB (lz4), at most 128 MiB of address space of
-/// which only what the output fills is touched (zstd).
+/// window: 32 KiB (gzip), at most 128 MiB of address space of which only what the output fills is
+/// touched (zstd).
 ///
 /// # Errors
 /// [`DecompressError`].
@@ -243,18 +245,20 @@ impl Bounded {
         Ok(())
     }
 
-    /// Appends all that `reader` gives, one chunk after the other.
+    /// Appends all that `reader` gives, one chunk after the other. A chunk is what a codec hands
+    /// out at once at most, about: a larger one would be zeroed again and again.
     fn extend_from(&mut self, reader: &mut impl Read) -> Result<(), DecompressError> {
-        const CHUNK: usize = 16 * 1024;
+        const CHUNK: usize = 64 * 1024;
         loop {
             let start = self.bytes.len();
-            let free = self.bytes.capacity().min(self.limit) - start;
-            let chunk = if free == 0 { CHUNK.min(self.limit - start) } else { free };
-            if chunk == 0 {
+            let spare = self.bytes.capacity() - start;
+            let room = if spare == 0 { CHUNK } else { spare.min(CHUNK) };
+            let room = room.min(self.limit - start);
+            if room == 0 {
                 return self.expect_end_of(reader);
             }
-            let read = reader.read(self.grow(chunk)?);
-            self.bytes.truncate(start + read.as_ref().map_or(0, |&size| size.min(chunk)));
+            let read = reader.read(self.grow(room)?);
+            self.bytes.truncate(start + read.as_ref().map_or(0, |&size| size.min(room)));
             match read {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
