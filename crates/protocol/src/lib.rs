@@ -4,10 +4,12 @@
 //! *Architecture invariant:* this crate does no I/O, reads no clock and never panics on input.
 //! Decoding borrows from the frame and bounds every length by the bytes that remain.
 
+#[rustfmt::skip]
 pub mod messages;
 pub mod records;
 pub mod wire;
 
+#[rustfmt::skip]
 mod api_key;
 mod error_code;
 

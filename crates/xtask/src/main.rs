@@ -1,0 +1,30 @@
+//! The project's own tools, one module per subcommand; `cargo xtask help` lists them.
+
+mod codegen;
+mod schema;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Tools for working on this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes the protocol code from the schema, or checks that it is up to date.
+    Codegen(codegen::Args),
+    /// Reads Kafka's JSON message definitions into the schema.
+    SchemaImport(schema::import::Args),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Codegen(args) => codegen::run(&args),
+        Command::SchemaImport(args) => schema::import::run(&args),
+    }
+}
