@@ -91,6 +91,9 @@ pub trait File: Send + Sync + Debug {
     fn write_all_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
     /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Like [`File::read_at`], but returns none instead of waiting for the device, as far as the
+    /// system can tell.
+    fn try_read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
     /// Whether `len` bytes at `offset` can be read without waiting for the device, as far as that
     /// can be told cheaply.
     fn is_cached(&self, offset: u64, len: u64) -> bool;

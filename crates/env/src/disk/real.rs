@@ -149,6 +149,10 @@ impl File for RealFile {
         Ok(read)
     }
 
+    fn try_read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        try_read(&self.0, self, buf, offset)
+    }
+
     fn is_cached(&self, offset: u64, len: u64) -> bool {
         is_cached_at(&self.0, offset) && (len < 2 || is_cached_at(&self.0, offset + len - 1))
     }
@@ -211,6 +215,33 @@ fn write_vectored(file: &fs::File, parts: &[IoSlice<'_>], offset: u64) -> io::Re
         Some(part) => file.write_at(part, offset),
         None => Ok(0),
     }
+}
+
+#[cfg(target_os = "linux")]
+fn try_read(
+    file: &fs::File,
+    whole: &RealFile,
+    buf: &mut [u8],
+    offset: u64,
+) -> io::Result<Option<usize>> {
+    let mut parts = [io::IoSliceMut::new(buf)];
+    match rustix::io::preadv2(file, &mut parts, offset, rustix::io::ReadWriteFlags::NOWAIT) {
+        Err(Errno::AGAIN) => Ok(None),
+        Ok(read) if read == buf.len() => Ok(Some(read)),
+        // Part of it was cached, the file ends here, or the file system does not know the flag.
+        Ok(0) | Err(_) => whole.read_at(buf, offset).map(Some),
+        Ok(_) => Ok(None),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn try_read(
+    _file: &fs::File,
+    whole: &RealFile,
+    buf: &mut [u8],
+    offset: u64,
+) -> io::Result<Option<usize>> {
+    whole.read_at(buf, offset).map(Some)
 }
 
 #[cfg(target_os = "linux")]

@@ -453,6 +453,10 @@ impl File for VirtualFile {
         })
     }
 
+    fn try_read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        if self.is_cached(offset, 1) { self.read_at(buf, offset).map(Some) } else { Ok(None) }
+    }
+
     fn is_cached(&self, _offset: u64, _len: u64) -> bool {
         self.disk.random.chance(3, 4)
     }

@@ -1,0 +1,172 @@
+//! Accepting connections, within limits, and ending them.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use klamm_env::net::Listener;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    broker::Broker,
+    connection::{Peer, Task},
+};
+
+/// Tells every task of the broker to end.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop(watch::Receiver<bool>);
+
+/// Rings when the broker is to stop.
+#[derive(Debug)]
+pub(crate) struct StopBell(watch::Sender<bool>);
+
+impl StopBell {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub(crate) fn ring(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(crate) fn listen(&self) -> Stop {
+        Stop(self.0.subscribe())
+    }
+}
+
+impl Stop {
+    /// Ends when the broker is to stop.
+    pub(crate) async fn wait(&mut self) {
+        // An error means that the broker is gone, which is a stop as well.
+        drop(self.0.wait_for(|stop| *stop).await);
+    }
+}
+
+/// Counts connections, in total and by address.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    total_max: usize,
+    per_ip_max: usize,
+    per_ip_overrides: HashMap<IpAddr, usize>,
+    counts: Mutex<Counts>,
+    closed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: usize,
+    by_ip: HashMap<IpAddr, usize>,
+}
+
+impl Connections {
+    pub(crate) fn new(
+        total_max: usize,
+        per_ip_max: usize,
+        per_ip_overrides: HashMap<IpAddr, usize>,
+    ) -> Self {
+        let counts = Mutex::default();
+        Self { total_max, per_ip_max, per_ip_overrides, counts, closed: Notify::new() }
+    }
+
+    /// Waits until the total allows one more (`max.connections`).
+    async fn wait_for_room(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.counts.lock().total < self.total_max {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    /// Counts a connection; none if its address has as many as it may (`max.connections.per.ip`).
+    fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Admitted> {
+        let limit = self.per_ip_overrides.get(&ip).copied().unwrap_or(self.per_ip_max);
+        let mut counts = self.counts.lock();
+        let of_ip = counts.by_ip.entry(ip).or_insert(0);
+        if *of_ip >= limit {
+            return None;
+        }
+        *of_ip += 1;
+        counts.total += 1;
+        Some(Admitted { connections: Arc::clone(self), ip })
+    }
+
+    /// Number of open connections.
+    pub(crate) fn open(&self) -> usize {
+        self.counts.lock().total
+    }
+}
+
+/// A counted connection.
+struct Admitted {
+    connections: Arc<Connections>,
+    ip: IpAddr,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut counts = self.connections.counts.lock();
+        counts.total -= 1;
+        if let Some(of_ip) = counts.by_ip.get_mut(&self.ip) {
+            *of_ip -= 1;
+            if *of_ip == 0 {
+                counts.by_ip.remove(&self.ip);
+            }
+        }
+        self.connections.closed.notify_one();
+    }
+}
+
+/// Accepts connections until the broker stops.
+pub(crate) async fn accept(
+    broker: Arc<Broker>,
+    mut listener: Box<dyn Listener>,
+    name: Arc<str>,
+    mut stop: Stop,
+) {
+    loop {
+        let connections = Arc::clone(&broker.connections);
+        let next = async {
+            connections.wait_for_room().await;
+            listener.accept().await
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = stop.wait() => return,
+            accepted = next => accepted,
+        };
+        match accepted {
+            Ok((connection, address)) => {
+                let Some(admitted) = connections.admit(address.ip()) else {
+                    tracing::warn!("refused {address}: it has max.connections.per.ip open");
+                    continue;
+                };
+                let peer = Peer { address, listener: Arc::clone(&name) };
+                let broker = Arc::clone(&broker);
+                let task = Task { broker, connection, peer, stop: stop.clone() };
+                tokio::spawn(serve(task, address, admitted));
+            }
+            Err(error) => refuse(&error).await,
+        }
+    }
+}
+
+async fn serve(task: Task, address: SocketAddr, admitted: Admitted) {
+    if let Err(reason) = task.run().await
+        && !reason.is_empty()
+    {
+        tracing::warn!("closed the connection of {address}: {reason}");
+    }
+    drop(admitted);
+}
+
+/// Out of descriptors, most likely: let others end first.
+async fn refuse(error: &io::Error) {
+    tracing::warn!("cannot accept a connection: {error}");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+}
