@@ -1,0 +1,13 @@
+//! Why some keys are accepted without an effect.
+
+pub(super) const ONE_NODE: &str = "It takes effect with several brokers; a cluster has one node.";
+pub(super) const TIERING: &str = "There is no tiered storage.";
+pub(super) const SECURITY: &str = "Listeners speak PLAINTEXT only.";
+pub(super) const QUOTAS: &str = "No quota is enforced.";
+pub(super) const CONSUMER_PROTOCOL: &str = "The consumer group protocol of KIP-848 is not served.";
+pub(super) const SHARE_GROUPS: &str = "Share groups are not served.";
+pub(super) const STREAMS_GROUPS: &str = "Streams groups are not served.";
+pub(super) const TRANSACTIONS: &str = "Transactions are not served.";
+pub(super) const METRICS: &str = "Metrics are not sampled.";
+pub(super) const RUNTIME: &str = "One pool of threads does all work: `klamm.worker.threads`.";
+pub(super) const NATIVE: &str = "Klamm has no such part.";
