@@ -21,7 +21,7 @@ pub struct BrokerSettings {
     pub network: NetworkSettings,
     /// Requests: their size, how many wait, what one answer may hold.
     pub requests: RequestSettings,
-    /// What topics get that do not say otherwise. Their configurations are in [`TopicConfig`](crate::TopicConfig).
+    /// What topics get that do not say otherwise; the rest is in [`crate::TopicConfig`].
     pub topics: TopicDefaults,
     /// The logs of this node together.
     pub log: LogSettings,

@@ -32,9 +32,15 @@ fn check(kind: &str, given: &str) -> String {
     })
 }
 
+/// The refusal's text, after a mark if the answer is INVALID_REQUEST.
 fn text_of(refusal: Refusal) -> String {
-    refusal.to_string()
+    match refusal {
+        Refusal::InvalidConfig(error) => error.to_string(),
+        Refusal::InvalidRequest(error) => format!("{REQUEST}{error}"),
+    }
 }
+
+const REQUEST: &str = "INVALID_REQUEST: ";
 
 fn verdict(result: Result<(), String>) -> String {
     result.map_or_else(|text| text, |()| "OK".to_owned())
@@ -138,8 +144,8 @@ const DIFFERENT: &[(&str, &str)] = &[
     // The function asked lets this pass; a running Kafka then refuses it with this text.
     (
         "dynamic-broker listeners=PLAINTEXT://:9092",
-        "controller.listener.names must contain at least one value appearing in the 'listeners' \
-         configuration when running the KRaft controller role",
+        "INVALID_REQUEST: controller.listener.names must contain at least one value appearing in \
+         the 'listeners' configuration when running the KRaft controller role",
     ),
 ];
 
@@ -156,12 +162,17 @@ fn verdicts_are_kafkas() {
         let Some((case, kafka)) = line.split_once(" => ").filter(|_| !line.starts_with('#')) else {
             continue;
         };
-        let kafka = match kafka.split_once(": ") {
-            Some((class, text)) if class.ends_with("Exception") => text,
-            _ => kafka,
+        let (class, text) = match kafka.split_once(": ") {
+            Some((class, text)) if class.ends_with("Exception") => (class, text),
+            _ => ("", kafka),
         };
-        let kafka = kafka.strip_prefix("requirement failed: ").unwrap_or(kafka);
-        let expected = DIFFERENT.iter().find(|(known, _)| *known == case).map_or(kafka, |d| d.1);
+        let text = text.strip_prefix("requirement failed: ").unwrap_or(text);
+        // A running broker answers INVALID_REQUEST to every wrong change of its own keys.
+        let request = class == "InvalidRequestException"
+            || (case.starts_with("dynamic-") && !class.is_empty());
+        let kafka = format!("{}{text}", if request { REQUEST } else { "" });
+        let expected =
+            DIFFERENT.iter().find(|(known, _)| *known == case).map_or(kafka.as_str(), |d| d.1);
         let (kind, given) = case.split_once(' ').expect("the case is well-formed");
         let ours = check(kind, given);
         if without_line(&ours) != expected {
@@ -183,22 +194,22 @@ fn changes_are_checked_against_what_holds() {
     let threads = ["background.threads=11", "background.threads=400"];
     assert_eq!(
         check_change(threads, "background.threads=30"),
-        "Dynamic thread count update validation failed for background.threads=30, value should \
+        "INVALID_REQUEST: Dynamic thread count update validation failed for background.threads=30, value should \
          not be greater than double the current value 11"
     );
     assert_eq!(check_change(threads, "background.threads=22"), "OK");
     assert_eq!(
         check_change(["", "log.retention.ms=777000"], "log.local.retention.ms=9000000"),
-        "Invalid value 9000000 for configuration log.local.retention.ms: Value must not be more \
+        "INVALID_REQUEST: Invalid value 9000000 for configuration log.local.retention.ms: Value must not be more \
          than log.retention.ms property value: 777000"
     );
     assert_eq!(
         check_change(["", ""], "max.connections.per.ip.overrides=not a host:1"),
-        "max.connections.per.ip.overrides contains invalid addresses : not a host"
+        "INVALID_REQUEST: max.connections.per.ip.overrides contains invalid addresses : not a host"
     );
     assert_eq!(
         check_change(["", ""], "log.cleaner.dedupe.buffer.size=1"),
-        "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."
+        "INVALID_REQUEST: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."
     );
 }
 
