@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use klamm_protocol::records::check::{
-    CheckError, ProduceRules, Refusal, check_batch_header, check_records,
+    CheckError, ProduceRules, Refusal, check_batch_header, check_message, check_records,
 };
 use klamm_protocol::records::{
     Batches, DecompressionLimit, EntryView, RecordBatchView, TimestampType,
@@ -124,4 +124,47 @@ fn the_header_alone_tells_of_checksum_size_offset_and_future() {
     let mut moved = bytes;
     moved[7] = 1;
     assert_eq!(check(&moved, &rules), Err(Refusal::InvalidRecord));
+}
+
+#[test]
+fn old_messages_are_checked_for_size_checksum_and_codec() {
+    let rules = rules("plain", "CreateTime", "-");
+    let check = |bytes: &[u8], rules: &ProduceRules| match Batches::new(bytes).next() {
+        Some(Ok(entry)) => match entry.view().unwrap() {
+            EntryView::Message(message) => {
+                check_message(&message, rules).map_err(|error| error.refusal())
+            }
+            EntryView::Batch(_) => unreachable!("the file has messages"),
+        },
+        other => unreachable!("{other:?}"),
+    };
+    let bytes = golden("v1-gzip.bin");
+    assert_eq!(check(&bytes, &rules), Ok(()));
+    let small = ProduceRules { size_max: bytes.len() - 1, ..rules };
+    assert_eq!(check(&bytes, &small), Err(Refusal::MessageTooLarge));
+    let mut zstd = bytes;
+    zstd[17] = 4;
+    assert_eq!(check(&zstd, &rules), Err(Refusal::CorruptMessage));
+    let crc = crc32fast::hash(&zstd[16..]);
+    zstd[12..16].copy_from_slice(&crc.to_be_bytes());
+    assert_eq!(check(&zstd, &rules), Err(Refusal::InvalidRecord));
+}
+
+#[test]
+fn old_messages_are_checked_record_by_record() {
+    let check = |name: &str, rules: &ProduceRules| {
+        let bytes = golden(name);
+        let entry = Batches::new(&bytes).next().unwrap().unwrap().view().unwrap();
+        let records = entry.records(DecompressionLimit(1 << 20)).unwrap();
+        let checked = check_records(&entry, &records, rules);
+        checked.map(|summary| (summary.count, summary.offsets_are_consecutive))
+    };
+    let plain = rules("plain", "CreateTime", "-");
+    assert_eq!(check("v1-gzip-produced.bin", &plain), Ok((5, true)));
+    assert_eq!(check("v1-gzip-offset-unset.bin", &plain), Ok((5, true)));
+    assert_eq!(check("v1-gaps.bin", &plain), Ok((5, false)));
+    let refused = check("v0-gzip-produced.bin", &rules("compacted", "CreateTime", "-"));
+    let message = "1 records are refused, the first: record 1: \
+                   compacted topic cannot accept message without key";
+    assert_eq!(refused.unwrap_err().to_string(), message);
 }

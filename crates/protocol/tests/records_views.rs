@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use klamm_protocol::records::control::{
+    ControlBatch, ControlError, ControlType, EndTransactionMarker,
+};
 use klamm_protocol::records::{
     BatchBuilder, BatchError, BatchOptions, Batches, BuildError, DecompressionLimit, NewRecord,
     RecordBatchView, RecordError, increment_sequence,
@@ -130,4 +133,30 @@ fn sequences_go_round_after_the_largest() {
     assert_eq!(increment_sequence(5, 2), 7);
     assert_eq!(increment_sequence(i32::MAX, 1), 0);
     assert_eq!(increment_sequence(i32::MAX - 1, 5), 3);
+    assert_eq!(increment_sequence(0, i32::MAX), i32::MAX);
+    // What Java makes of numbers that no producer sends.
+    assert_eq!(increment_sequence(i32::MIN, i32::MIN), 0);
+    assert_eq!(increment_sequence(i32::MAX - 1, 16_777_220 - i32::MAX), -2_130_706_429);
+}
+
+#[test]
+fn control_keys_are_read_as_kafka_reads_them() {
+    let parse = |key: &[u8]| ControlType::parse(Some(key));
+    assert_eq!(parse(&[0, 0, 0, 1]), Ok(ControlType::Commit));
+    assert_eq!(parse(&[0, 9, 0, 0, 7]), Ok(ControlType::Abort));
+    assert_eq!(parse(&[0, 0, 0, 7]), Ok(ControlType::Unknown(7)));
+    assert_eq!(parse(&[0xff, 0xff, 0, 0]), Err(ControlError::Version { version: -1 }));
+    assert_eq!(parse(&[0, 0, 0]), Err(ControlError::TooShort { size: 3, needed: 4 }));
+    assert_eq!(ControlType::parse(None), Err(ControlError::TooShort { size: 0, needed: 4 }));
+}
+
+#[test]
+fn a_marker_with_a_cut_value_is_refused() {
+    let at = ControlBatch { base_offset: 0, partition_leader_epoch: 0, timestamp: 0 };
+    let bytes = at.raft(ControlType::Commit, &[0, 0, 0]).unwrap();
+    let records = RecordBatchView::parse(&bytes).unwrap();
+    let records = records.records(DecompressionLimit(100)).unwrap();
+    let record = records.iter().next().unwrap().unwrap();
+    let refused = EndTransactionMarker::parse(&record);
+    assert_eq!(refused, Err(ControlError::TooShort { size: 3, needed: 6 }));
 }

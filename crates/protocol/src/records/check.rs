@@ -3,7 +3,10 @@
 
 use super::entry::{EntryRecords, EntryView};
 use super::iter::{RecordError, RecordRef};
-use super::{BatchError, BatchHeaderView, NO_TIMESTAMP, RecordBatchView, TimestampType};
+use super::legacy::{MessageSetError, MessageView};
+use super::{
+    BatchError, BatchHeaderView, CompressionType, NO_TIMESTAMP, RecordBatchView, TimestampType,
+};
 
 /// The topic's rules for what is produced to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +217,28 @@ pub fn check_batch_header(
         return Err(CheckError::UnknownCompression { id: batch.attributes().compression_id() });
     }
     check_max_timestamp(batch, rules)
+}
+
+/// Checks a message of v0 or v1 that a producer sent, before it is converted to v2: its size, its
+/// checksum and its codec.
+///
+/// # Errors
+/// `TooLarge`, `Frame`, `UnknownCompression`, or `Records` for zstd.
+pub fn check_message(message: &MessageView<'_>, rules: &ProduceRules) -> Result<(), CheckError> {
+    let size = message.size_in_bytes();
+    if size > rules.size_max {
+        return Err(CheckError::TooLarge { size, limit: rules.size_max });
+    }
+    message.check_crc()?;
+    let id = message.compression_id();
+    match CompressionType::from_id(id) {
+        None => Err(CheckError::UnknownCompression { id }),
+        Some(CompressionType::Zstd) => {
+            let refused = MessageSetError::Zstd { magic: message.magic() };
+            Err(CheckError::Records(refused.into()))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn check_count(batch: &BatchHeaderView<'_>) -> Result<(), CheckError> {

@@ -205,11 +205,13 @@ fn put<const N: usize>(out: &mut [u8; BATCH_HEADER_SIZE], at: usize, field: [u8;
     out[at..at + N].copy_from_slice(&field);
 }
 
-/// The sequence number `increment` after `sequence`: after `i32::MAX` comes 0.
+/// The sequence number `increment` after `sequence`: after `i32::MAX` comes 0. Negative numbers,
+/// which only damaged batches have, wrap as they do in Kafka.
 #[must_use]
 pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
-    match sequence.checked_add(increment) {
-        Some(next) => next,
-        None => increment.wrapping_sub(i32::MAX - sequence).wrapping_sub(1),
+    if sequence > i32::MAX.wrapping_sub(increment) {
+        increment.wrapping_sub(i32::MAX.wrapping_sub(sequence)).wrapping_sub(1)
+    } else {
+        sequence.wrapping_add(increment)
     }
 }
