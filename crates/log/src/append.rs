@@ -42,6 +42,8 @@ pub struct Appended {
     pub log_append_time: i64,
     /// Whether the records were there already: a retry of an idempotent producer.
     pub duplicate: bool,
+    /// Whether a new segment was begun, so that the one before waits to be synced.
+    pub rolled: bool,
 }
 
 /// How records are to be appended.
@@ -94,10 +96,11 @@ impl Log {
             return Ok(duplicate);
         }
         let appended = self.stamp(records, &batches, options)?;
-        self.roll_if_needed(&mut writer, records, appended.last_offset, options.now_ms)?;
+        let last = appended.last_offset;
+        let rolled = self.roll_if_needed(&mut writer, records, last, options.now_ms)?;
         self.write(&mut writer, records, &batches)?;
         writer.unsynced_since_ms.get_or_insert(options.now_ms);
-        Ok(appended)
+        Ok(Appended { rolled, ..appended })
     }
 
     /// Gives the batches their offsets, leader epoch and, if asked, timestamps.
@@ -134,6 +137,7 @@ impl Log {
             last_offset: next - 1,
             log_append_time: if options.log_append_time { options.now_ms } else { -1 },
             duplicate: false,
+            rolled: false,
         })
     }
 
@@ -180,11 +184,12 @@ impl Log {
         records: &[u8],
         last_offset: i64,
         now_ms: i64,
-    ) -> Result<(), AppendError> {
+    ) -> Result<bool, AppendError> {
         let segments = self.segments.load();
-        let Some(segment) = segments.last() else { return Ok(()) };
+        let Some(segment) = segments.last() else { return Ok(false) };
         let newest = facts(records)?.max_timestamp;
-        if self.must_roll(segment, records.len() as u64, last_offset, newest, now_ms) {
+        let must = self.must_roll(segment, records.len() as u64, last_offset, newest, now_ms);
+        if must {
             self.roll(writer, now_ms).map_err(|error| {
                 if disk::is_full(&error) {
                     AppendError::Full(error)
@@ -193,7 +198,7 @@ impl Log {
                 }
             })?;
         }
-        Ok(())
+        Ok(must)
     }
 
     fn must_roll(
@@ -328,6 +333,7 @@ fn check_producers(
                 last_offset: known.last_offset,
                 log_append_time: known.timestamp,
                 duplicate: true,
+                rolled: false,
             }));
         }
     }

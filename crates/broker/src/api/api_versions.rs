@@ -1,0 +1,99 @@
+//! ApiVersions (key 18): which APIs in which versions this broker serves (KIP-35, KIP-511).
+//!
+//! A version that is not known is answered with error UNSUPPORTED_VERSION in the form of version 0
+//! and the range of this API alone, so that the client can ask again.
+
+use std::sync::Arc;
+
+use klamm_protocol::{
+    ApiKey, ErrorCode,
+    messages::{ApiVersionsRequest, ApiVersionsResponse, api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey}},
+};
+
+use super::{APIS, Api, Context, Permission, QuotaClass};
+use crate::{
+    broker::Broker,
+    request::{Envelope, Outcome, Request},
+};
+
+pub(crate) const API: Api = Api {
+    key: ApiKey::ApiVersions,
+    permissions: &[Permission::Anyone],
+    quota: QuotaClass::Exempt,
+    audit: None,
+    handle,
+};
+
+/// The oldest versions that clients must see for Produce: librdkafka compresses only if 0 is in
+/// the range (KAFKA-18659), which is served anyway.
+fn handle(cx: &Context<'_>, request: Request) -> Outcome {
+    let body: ApiVersionsRequest<'_> = match request.body() {
+        Ok(body) => body,
+        Err(error) => return error.into(),
+    };
+    let named = request.version < 3
+        || (is_name(&body.client_software_name) && is_name(&body.client_software_version));
+    if !named {
+        let response = ApiVersionsResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            ..ApiVersionsResponse::default()
+        };
+        return Outcome::Now(request.answer(&response));
+    }
+    Outcome::Now(request.answer(&supported(cx.broker)))
+}
+
+/// A name as KIP-511 allows it: letters, digits, dots and dashes, no dot or dash at either end.
+fn is_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    name.chars().all(inner) && edge(name.chars().next()) && edge(name.chars().next_back())
+}
+
+fn supported(broker: &Broker) -> ApiVersionsResponse<'static> {
+    let image = broker.quorum.image();
+    let features = image.features();
+    ApiVersionsResponse {
+        api_keys: APIS.iter().map(|api| range_of(api)).collect(),
+        supported_features: klamm_metadata::supported_features()
+            .map(|(name, min, max)| SupportedFeatureKey {
+                name: name.into(),
+                min_version: min,
+                max_version: max,
+                ..SupportedFeatureKey::default()
+            })
+            .collect(),
+        finalized_features_epoch: broker.quorum.applied_offset(),
+        finalized_features: features
+            .iter()
+            .map(|(name, level)| FinalizedFeatureKey {
+                name: name.clone().into(),
+                max_version_level: *level,
+                min_version_level: *level,
+                ..FinalizedFeatureKey::default()
+            })
+            .collect(),
+        ..ApiVersionsResponse::default()
+    }
+}
+
+fn range_of(api: &Api) -> ApiVersion<'static> {
+    let versions = api.versions();
+    ApiVersion {
+        api_key: api.key as i16,
+        min_version: versions.min,
+        max_version: versions.max,
+        ..ApiVersion::default()
+    }
+}
+
+/// The answer to a version that is not known.
+pub(crate) fn unsupported_version(_broker: &Arc<Broker>, request: &Request) -> Outcome {
+    let response = ApiVersionsResponse {
+        error_code: ErrorCode::UnsupportedVersion.code(),
+        api_keys: vec![range_of(&API)],
+        ..ApiVersionsResponse::default()
+    };
+    let envelope = Envelope { version: 0, ..request.envelope() };
+    Outcome::Now(envelope.answer(&response))
+}

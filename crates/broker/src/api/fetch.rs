@@ -1,0 +1,283 @@
+//! Fetch (key 1), versions 0 to 18.
+//!
+//! Reads records from partitions, waits for them if there are too few, and sends them from the
+//! file: large ranges with `sendfile`, small ones gathered into one write. The first batch of the
+//! first partition that has any is always whole (KIP-74). Sessions are KIP-227's. Readers of
+//! versions 0 to 3 get the formats that they know.
+//!
+//! Cost of a poll that finds its records: per partition one or two short locks and one read; no
+//! copy of large ranges.
+//!
+//! Left out: followers, preferred replicas, aborted transactions.
+
+use std::{borrow::Cow, sync::Arc};
+
+use klamm_protocol::{
+    ApiKey, ErrorCode,
+    messages::{
+        FetchRequest, FetchResponse,
+        fetch_response::{FetchableTopicResponse, PartitionData},
+    },
+    wire::{Records, Uuid},
+};
+use parking_lot::Mutex;
+use tokio::time::{Duration, Instant};
+
+use super::{Api, Context, Permission, QuotaClass};
+use crate::{
+    broker::Broker,
+    fetch_read::{Loaded, Part, load, read_all},
+    fetch_sessions::{Session, SessionError, Target, Want},
+    partition::{Isolation, Wait},
+    request::{Answer, Envelope, Outcome, Request},
+};
+
+pub(crate) const API: Api = Api {
+    key: ApiKey::Fetch,
+    permissions: &[Permission::TopicRead],
+    quota: QuotaClass::Fetch,
+    audit: None,
+    handle,
+};
+
+/// A fetch, independent of its request.
+struct Plan {
+    envelope: Envelope,
+    wants: Vec<(Target, Want)>,
+    session: Option<Arc<Mutex<Session>>>,
+    /// Whether every partition is answered, not only those with news.
+    is_full: bool,
+    limits: Limits,
+    wait: Duration,
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) bytes_min: u64,
+    pub(crate) bytes_max: u64,
+    pub(crate) isolation: Isolation,
+    /// Versions 0 to 2 get a part of the first batch rather than more than they asked for.
+    pub(crate) hard: bool,
+}
+
+fn handle(cx: &Context<'_>, request: Request) -> Outcome {
+    let body: FetchRequest<'_> = match request.body() {
+        Ok(body) => body,
+        Err(error) => return error.into(),
+    };
+    let plan = match plan(cx, &request, &body) {
+        Ok(plan) => plan,
+        Err(error) => return Outcome::Now(session_error(&request, error)),
+    };
+    let parts = read_all(cx.broker, &plan.wants, &plan.limits);
+    if is_enough(&plan, &parts) {
+        return finish(cx.broker, plan, parts);
+    }
+    let broker = Arc::clone(cx.broker);
+    Outcome::Later(Box::pin(async move { wait(broker, plan).await }))
+}
+
+fn plan(
+    cx: &Context<'_>,
+    request: &Request,
+    body: &FetchRequest<'_>,
+) -> Result<Plan, SessionError> {
+    let by_id = request.version >= 13;
+    let wants = wants(body);
+    let session_of = (body.session_id, body.session_epoch);
+    let sessions = &cx.broker.fetch_sessions;
+    let (wants, session, is_full) = match session_of {
+        (id, 0 | -1) => {
+            if id != 0 {
+                sessions.remove(id);
+            }
+            let begun = if body.session_epoch == 0 && request.version >= 7 {
+                sessions.create(cx.now_ms, by_id, wants.clone())
+            } else {
+                None
+            };
+            (wants, begun, true)
+        }
+        _ => {
+            let forgotten = forgotten(body);
+            let news = sessions.resume(cx.now_ms, session_of, by_id, wants, &forgotten)?;
+            let wants = news.as_ref().map_or_else(Vec::new, |session| session.lock().wants());
+            (wants, news, false)
+        }
+    };
+    Ok(Plan {
+        envelope: request.envelope(),
+        wants,
+        session,
+        is_full,
+        limits: limits(cx.broker, request.version, body),
+        wait: Duration::from_millis(u64::try_from(body.max_wait_ms).unwrap_or(0)),
+    })
+}
+
+fn limits(broker: &Broker, version: i16, body: &FetchRequest<'_>) -> Limits {
+    let unsigned = |n: i32| u64::try_from(n).unwrap_or(0);
+    Limits {
+        bytes_min: unsigned(body.min_bytes),
+        bytes_max: if version < 3 {
+            i32::MAX as u64
+        } else {
+            unsigned(body.max_bytes).min(broker.fetch_bytes_max())
+        },
+        isolation: match body.isolation_level {
+            1 => Isolation::ReadCommitted,
+            _ => Isolation::ReadUncommitted,
+        },
+        hard: version < 3,
+    }
+}
+
+fn wants(body: &FetchRequest<'_>) -> Vec<(Target, Want)> {
+    let mut wants = Vec::new();
+    for topic in &body.topics {
+        for partition in &topic.partitions {
+            let target = Target {
+                topic: topic.topic.clone().into_owned(),
+                id: topic.topic_id,
+                index: partition.partition,
+            };
+            let want = Want {
+                offset: partition.fetch_offset,
+                bytes_max: partition.partition_max_bytes,
+                leader_epoch: partition.current_leader_epoch,
+                last_fetched_epoch: partition.last_fetched_epoch,
+            };
+            wants.push((target, want));
+        }
+    }
+    wants
+}
+
+fn forgotten(body: &FetchRequest<'_>) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for topic in &body.forgotten_topics_data {
+        for index in &topic.partitions {
+            let topic_name = topic.topic.clone().into_owned();
+            targets.push(Target { topic: topic_name, id: topic.topic_id, index: *index });
+        }
+    }
+    targets
+}
+
+/// Whether the answer need not wait for more.
+fn is_enough(plan: &Plan, parts: &[Part]) -> bool {
+    let bytes: u64 = parts.iter().map(Part::len).sum();
+    plan.wait.is_zero()
+        || parts.is_empty()
+        || bytes >= plan.limits.bytes_min
+        || parts.iter().any(Part::is_error)
+}
+
+/// Waits until there is enough or the time is up.
+async fn wait(broker: Arc<Broker>, plan: Plan) -> Answer {
+    let deadline = Instant::now() + plan.wait;
+    let wait = Wait::new();
+    let partitions = plan.wants.iter().filter_map(|(target, _)| broker.find(target).ok());
+    let watching: Vec<_> = partitions.map(|(_, partition)| partition.watch(&wait)).collect();
+    let parts = loop {
+        let parts = read_all(&broker, &plan.wants, &plan.limits);
+        if is_enough(&plan, &parts) {
+            break parts;
+        }
+        if tokio::time::timeout_at(deadline, wait.notified()).await.is_err() {
+            break parts;
+        }
+    };
+    drop(watching);
+    match finish(&broker, plan, parts) {
+        Outcome::Now(answer) => answer,
+        Outcome::Later(later) | Outcome::Pipelined(later) => later.await,
+    }
+}
+
+/// Brings the records to where they can be sent from, and answers.
+fn finish(broker: &Arc<Broker>, plan: Plan, parts: Vec<Part>) -> Outcome {
+    let version = plan.envelope.version;
+    match load(broker, version, parts) {
+        Loaded::Ready(parts) => Outcome::Now(answer(&plan, parts)),
+        Loaded::Cold(later) => {
+            Outcome::Later(Box::pin(async move { answer(&plan, later.await) }))
+        }
+    }
+}
+
+fn answer(plan: &Plan, parts: Vec<Part>) -> Answer {
+    let mut session = plan.session.as_ref().map(|session| session.lock());
+    let mut response = FetchResponse {
+        session_id: session.as_ref().map_or(0, |session| session.id),
+        ..FetchResponse::default()
+    };
+    let mut pieces = Vec::new();
+    for part in parts {
+        let told = (part.high_watermark, part.log_start_offset);
+        let must_tell = session.as_mut().is_none_or(|session| {
+            let (has_records, is_error) = (part.len() > 0, part.is_error());
+            session.tell(&part.target, plan.is_full, has_records, is_error, told)
+        });
+        if !must_tell {
+            continue;
+        }
+        let data = partition_data(plan, &part);
+        pieces.extend(part.piece.filter(|piece| !piece.is_empty()));
+        push(&mut response.responses, part.target, data);
+    }
+    drop(session);
+    plan.envelope.answer_with(&response, pieces)
+}
+
+/// Adds a partition to the topic it follows, or begins the topic.
+fn push(
+    topics: &mut Vec<FetchableTopicResponse<'static>>,
+    target: Target,
+    data: PartitionData<'static>,
+) {
+    match topics.last_mut() {
+        Some(topic) if topic.topic == target.topic && topic.topic_id == target.id => {
+            topic.partitions.push(data);
+        }
+        _ => topics.push(FetchableTopicResponse {
+            topic: Cow::Owned(target.topic),
+            topic_id: target.id,
+            partitions: vec![data],
+            ..FetchableTopicResponse::default()
+        }),
+    }
+}
+
+fn partition_data(plan: &Plan, part: &Part) -> PartitionData<'static> {
+    let committed = plan.limits.isolation == Isolation::ReadCommitted;
+    let records = match usize::try_from(part.len()) {
+        Ok(len) if len > 0 => Records::External(len),
+        _ => Records::Slice(Cow::Borrowed(&[])),
+    };
+    PartitionData {
+        partition_index: part.target.index,
+        error_code: part.error.code(),
+        high_watermark: part.high_watermark,
+        last_stable_offset: part.last_stable_offset,
+        log_start_offset: part.log_start_offset,
+        aborted_transactions: (committed && !part.is_error()).then(Vec::new),
+        records,
+        ..PartitionData::default()
+    }
+}
+
+fn session_error(request: &Request, error: SessionError) -> Answer {
+    let code = match error {
+        SessionError::NotFound => ErrorCode::FetchSessionIdNotFound,
+        SessionError::InvalidEpoch => ErrorCode::InvalidFetchSessionEpoch,
+        SessionError::TopicIdsDiffer => ErrorCode::FetchSessionTopicIdError,
+    };
+    request.answer(&FetchResponse { error_code: code.code(), ..FetchResponse::default() })
+}
+
+/// Whether a target names its topic by id.
+pub(crate) fn names_by_id(target: &Target) -> bool {
+    target.id != Uuid::ZERO
+}

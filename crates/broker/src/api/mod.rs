@@ -1,0 +1,198 @@
+//! The table of APIs that this broker serves: one file each, one row each.
+//!
+//! The table answers ApiVersions, makes `docs/api-compatibility.md`, and is walked by tests: no
+//! API without permission, quota class and metric.
+
+mod alter_configs;
+mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod delete_groups;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_topic_partitions;
+mod fetch;
+mod find_coordinator;
+mod get_telemetry_subscriptions;
+mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_config_resources;
+mod list_groups;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
+mod push_telemetry;
+mod sync_group;
+
+use std::sync::Arc;
+
+use klamm_protocol::{ApiKey, wire::VersionRange};
+
+pub(crate) use fetch::{Limits, names_by_id};
+
+use crate::{
+    broker::Broker,
+    connection::Peer,
+    request::{Answer, Outcome, Request},
+};
+
+/// What a handler is given besides the request.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) broker: &'a Arc<Broker>,
+    pub(crate) peer: &'a Peer,
+    /// When the request came in, milliseconds since the epoch.
+    pub(crate) now_ms: i64,
+}
+
+/// A right that an API asks for, in Kafka's terms of resource and operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Nothing: part of getting acquainted.
+    Anyone,
+    /// Alter on the cluster.
+    ClusterAlter,
+    /// AlterConfigs on the cluster, for brokers.
+    ClusterAlterConfigs,
+    /// Create on the cluster.
+    ClusterCreate,
+    /// Describe on the cluster.
+    ClusterDescribe,
+    /// DescribeConfigs on the cluster, for brokers.
+    ClusterDescribeConfigs,
+    /// IdempotentWrite on the cluster.
+    ClusterIdempotentWrite,
+    /// Delete on the group.
+    GroupDelete,
+    /// Describe on the group.
+    GroupDescribe,
+    /// Read on the group.
+    GroupRead,
+    /// Alter on the topic.
+    TopicAlter,
+    /// AlterConfigs on the topic.
+    TopicAlterConfigs,
+    /// Create on the topic.
+    TopicCreate,
+    /// Delete on the topic.
+    TopicDelete,
+    /// Describe on the topic.
+    TopicDescribe,
+    /// DescribeConfigs on the topic.
+    TopicDescribeConfigs,
+    /// Read on the topic.
+    TopicRead,
+    /// Write on the topic.
+    TopicWrite,
+}
+
+/// Which quota a request counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaClass {
+    /// None: it must work for a client that is throttled.
+    Exempt,
+    /// Bytes fetched, and request time.
+    Fetch,
+    /// Bytes produced, and request time.
+    Produce,
+    /// Request time.
+    Request,
+    /// Partitions created or deleted, and request time.
+    ControllerMutation,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Api {
+    /// The API.
+    pub key: ApiKey,
+    /// The rights it asks for, depending on what the request names.
+    pub permissions: &'static [Permission],
+    /// The quota it counts against.
+    pub quota: QuotaClass,
+    /// The event that it leaves in the audit log, if it changes something.
+    pub audit: Option<&'static str>,
+    pub(crate) handle: fn(&Context<'_>, Request) -> Outcome,
+}
+
+impl Api {
+    /// The versions served: all that are stable.
+    pub fn versions(&self) -> VersionRange {
+        self.key.stable_versions()
+    }
+}
+
+/// Every API that is served, by key.
+pub static APIS: [&Api; 32] = [
+    &produce::API,
+    &fetch::API,
+    &list_offsets::API,
+    &metadata::API,
+    &offset_commit::API,
+    &offset_fetch::API,
+    &find_coordinator::API,
+    &join_group::API,
+    &heartbeat::API,
+    &leave_group::API,
+    &sync_group::API,
+    &describe_groups::API,
+    &list_groups::API,
+    &api_versions::API,
+    &create_topics::API,
+    &delete_topics::API,
+    &delete_records::API,
+    &init_producer_id::API,
+    &offset_for_leader_epoch::API,
+    &describe_configs::API,
+    &alter_configs::API,
+    &describe_log_dirs::API,
+    &create_partitions::API,
+    &delete_groups::API,
+    &incremental_alter_configs::API,
+    &offset_delete::API,
+    &describe_cluster::API,
+    &describe_producers::API,
+    &get_telemetry_subscriptions::API,
+    &push_telemetry::API,
+    &list_config_resources::API,
+    &describe_topic_partitions::API,
+];
+
+/// The row of an API.
+fn row(key: ApiKey) -> Option<(usize, &'static Api)> {
+    let at = APIS.binary_search_by_key(&(key as i16), |api| api.key as i16).ok()?;
+    Some((at, APIS[at]))
+}
+
+/// Handles a request.
+pub(crate) fn dispatch(broker: &Arc<Broker>, peer: &Peer, request: Request) -> Outcome {
+    let Some((at, api)) = row(request.key) else {
+        return refuse(&request, "is not served");
+    };
+    if !api.versions().contains(request.version) {
+        return match request.key {
+            ApiKey::ApiVersions => api_versions::unsupported_version(broker, &request),
+            _ => refuse(&request, "is not supported"),
+        };
+    }
+    broker.metrics.requested(at);
+    let cx = Context { broker, peer, now_ms: broker.env.clock.now_ms() };
+    (api.handle)(&cx, request)
+}
+
+fn refuse(request: &Request, what: &str) -> Outcome {
+    let (name, version) = (request.key.name(), request.version);
+    Outcome::Now(Answer::Close(format!("version {version} of {name} {what}")))
+}

@@ -1,0 +1,304 @@
+//! Produce (key 0), versions 0 to 13.
+//!
+//! Appends record batches to partitions. Records are checked and appended where they stand in the
+//! request's buffer; only message sets of the old formats, and batches whose topic wants another
+//! codec, are rebuilt.
+//!
+//! Cost per partition: one CRC, one `pwrite`; per request: the decoded list of partitions.
+//!
+//! Left out: transactions.
+
+use std::{borrow::Cow, ops::Range, sync::Arc};
+
+use klamm_log::{AppendError, AppendOptions, Appended, Origin};
+use klamm_protocol::{
+    ApiKey, ErrorCode,
+    messages::{
+        ProduceRequest, ProduceResponse,
+        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse,
+            TopicProduceResponse},
+    },
+    wire::{Records, Uuid},
+};
+use klamm_transactions::Refusal;
+
+use super::{Api, Context, Permission, QuotaClass};
+use crate::{
+    partition::{Partition, Topic},
+    records::{self, Fault, Prepared},
+    request::{Answer, Envelope, Outcome, Request},
+};
+
+pub(crate) const API: Api = Api {
+    key: ApiKey::Produce,
+    permissions: &[Permission::TopicWrite],
+    quota: QuotaClass::Produce,
+    audit: None,
+    handle,
+};
+
+/// One partition's part of a request, and what became of it.
+struct Part {
+    topic: usize,
+    index: i32,
+    records: Range<usize>,
+    rebuilt: Option<Vec<u8>>,
+    partition: Option<Arc<Partition>>,
+    result: Result<Appended, Fault>,
+}
+
+/// A topic as the request names it.
+struct Named {
+    name: String,
+    id: Uuid,
+    topic: Option<Arc<Topic>>,
+}
+
+fn handle(cx: &Context<'_>, mut request: Request) -> Outcome {
+    let (acks, timeout_ms, topics, mut parts) = match plan(cx, &request) {
+        Ok(plan) => plan,
+        Err(error) => return error.into(),
+    };
+    for part in &mut parts {
+        if part.result.is_ok() {
+            append(cx, &mut request, &topics[part.topic], part, acks);
+        }
+    }
+    let envelope = request.envelope();
+    if acks == 0 {
+        return Outcome::Now(without_answer(&topics, &parts));
+    }
+    if parts.iter().any(|part| part.must_wait(acks)) {
+        let wait = wait_for_all(envelope, topics, parts, acks, timeout_ms);
+        return Outcome::Pipelined(Box::pin(wait));
+    }
+    Outcome::Now(answer(&envelope, &topics, &parts))
+}
+
+type Plan = (i16, i32, Vec<Named>, Vec<Part>);
+
+/// Looks at everything that borrows from the request, so that the records may be changed later.
+fn plan(cx: &Context<'_>, request: &Request) -> Result<Plan, klamm_protocol::wire::DecodeError> {
+    let body: ProduceRequest<'_> = request.body()?;
+    let mut topics = Vec::with_capacity(body.topic_data.len());
+    let mut parts = Vec::new();
+    for (at, data) in body.topic_data.iter().enumerate() {
+        let topic = match request.version {
+            13.. => cx.broker.topics.by_id(data.topic_id),
+            _ => cx.broker.topics.by_name(&data.name),
+        };
+        for partition in &data.partition_data {
+            let Records::Slice(Cow::Borrowed(bytes)) = &partition.records else {
+                parts.push(Part::refused(at, partition.index, no_batch(request.version)));
+                continue;
+            };
+            let found = topic.as_ref().map(|topic| (topic, topic.partition(partition.index)));
+            let mut part = Part::new(at, partition.index, request.range_of(bytes));
+            match check(cx, request, body.acks, found, bytes) {
+                Ok((partition, rebuilt)) => {
+                    part.partition = Some(partition);
+                    part.rebuilt = rebuilt;
+                }
+                Err(fault) => part.result = Err(fault),
+            }
+            parts.push(part);
+        }
+        topics.push(Named { name: data.name.clone().into_owned(), id: data.topic_id, topic });
+    }
+    Ok((body.acks, body.timeout_ms, topics, parts))
+}
+
+type Found<'a> = Option<(&'a Arc<Topic>, Option<Arc<Partition>>)>;
+
+/// Everything that can be said against the records before they are appended.
+fn check(
+    cx: &Context<'_>,
+    request: &Request,
+    acks: i16,
+    found: Found<'_>,
+    bytes: &[u8],
+) -> Result<(Arc<Partition>, Option<Vec<u8>>), Fault> {
+    if !(-1..=1).contains(&acks) {
+        return Err(Fault::of(ErrorCode::InvalidRequiredAcks));
+    }
+    let unknown = match request.version {
+        13.. => ErrorCode::UnknownTopicId,
+        _ => ErrorCode::UnknownTopicOrPartition,
+    };
+    let (topic, partition) = found.ok_or(Fault::of(unknown))?;
+    if topic.internal && request.client_id() != "__admin_client" {
+        let text = format!("Cannot append to internal topic {}", topic.name);
+        return Err(Fault::new(ErrorCode::InvalidTopicException, text));
+    }
+    records::check_format(bytes, request.version)?;
+    let partition = partition.ok_or(Fault::of(ErrorCode::UnknownTopicOrPartition))?;
+    let config = topic.config.load();
+    let needed = usize::try_from(config.min_insync_replicas).unwrap_or(1);
+    if acks == -1 && partition.isr_len() < needed {
+        return Err(Fault::of(ErrorCode::NotEnoughReplicas));
+    }
+    match records::prepare(bytes, &config, cx.now_ms, cx.broker.decompression_limit())? {
+        Prepared::AsTheyAre => Ok((partition, None)),
+        Prepared::Rebuilt(rebuilt) => Ok((partition, Some(rebuilt))),
+    }
+}
+
+fn no_batch(version: i16) -> Fault {
+    let text = format!(
+        "Produce requests with version {version} must have at least one record batch per partition"
+    );
+    Fault::new(ErrorCode::InvalidRecord, text)
+}
+
+fn append(
+    cx: &Context<'_>,
+    request: &mut Request,
+    named: &Named,
+    part: &mut Part,
+    acks: i16,
+) {
+    let (Some(partition), Some(topic)) = (&part.partition, &named.topic) else { return };
+    let options = AppendOptions {
+        origin: Origin::Client,
+        leader_epoch: partition.leader_epoch(),
+        now_ms: cx.now_ms,
+        log_append_time: records::has_append_time(&topic.config.load()),
+    };
+    let appended = match &mut part.rebuilt {
+        Some(rebuilt) => partition.append(rebuilt, &options),
+        None => partition.append(request.part_mut(part.records.clone()), &options),
+    };
+    part.result = appended.map_err(|error| fault_of(cx, topic, partition, error));
+    if let Ok(appended) = &part.result {
+        cx.broker.metrics.appended(part.records.len());
+        cx.broker.after_append(partition, appended, acks == 0);
+    }
+}
+
+fn fault_of(cx: &Context<'_>, topic: &Topic, partition: &Partition, error: AppendError) -> Fault {
+    let code = match &error {
+        AppendError::Batch(_) => ErrorCode::CorruptMessage,
+        AppendError::Invalid(_) => ErrorCode::InvalidRecord,
+        AppendError::TooLarge { .. } => ErrorCode::RecordListTooLarge,
+        AppendError::Producer(Refusal::Fenced { .. }) => ErrorCode::InvalidProducerEpoch,
+        AppendError::Producer(Refusal::OutOfOrder { .. }) => ErrorCode::OutOfOrderSequenceNumber,
+        AppendError::Producer(Refusal::NotInTransaction { .. }) => ErrorCode::InvalidTxnState,
+        AppendError::OutOfOrder { .. } => ErrorCode::UnknownServerError,
+        AppendError::Full(_) | AppendError::Offline(_) => ErrorCode::KafkaStorageError,
+        AppendError::Io(error) => {
+            cx.broker.disk_failed(partition, error);
+            ErrorCode::KafkaStorageError
+        }
+    };
+    if code == ErrorCode::KafkaStorageError {
+        cx.broker.storage_refused(&topic.name, partition.index, &error);
+    }
+    Fault::new(code, error.to_string())
+}
+
+impl Part {
+    fn new(topic: usize, index: i32, records: Range<usize>) -> Self {
+        let result = Ok(Appended {
+            base_offset: -1,
+            last_offset: -1,
+            log_append_time: -1,
+            duplicate: false,
+            rolled: false,
+        });
+        Self { topic, index, records, rebuilt: None, partition: None, result }
+    }
+
+    fn refused(topic: usize, index: i32, fault: Fault) -> Self {
+        Self { result: Err(fault), ..Self::new(topic, index, 0..0) }
+    }
+
+    /// Whether the append is not yet as durable as the client, or the topic, wants it.
+    fn must_wait(&self, acks: i16) -> bool {
+        let (Ok(appended), Some(partition)) = (&self.result, &self.partition) else { return false };
+        partition.must_wait(appended.last_offset + 1) && (acks == -1 || partition.syncs())
+    }
+}
+
+async fn wait_for_all(
+    envelope: Envelope,
+    topics: Vec<Named>,
+    mut parts: Vec<Part>,
+    acks: i16,
+    timeout_ms: i32,
+) -> Answer {
+    let timeout = std::time::Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+    let deadline = tokio::time::Instant::now() + timeout;
+    for part in &mut parts {
+        if !part.must_wait(acks) {
+            continue;
+        }
+        let (Ok(appended), Some(partition)) = (&part.result, &part.partition) else { continue };
+        let committed = partition.committed(appended.last_offset + 1);
+        match tokio::time::timeout_at(deadline, committed).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                part.result = Err(Fault::new(ErrorCode::KafkaStorageError, error.to_string()));
+            }
+            Err(_) => part.result = Err(Fault::of(ErrorCode::RequestTimedOut)),
+        }
+    }
+    answer(&envelope, &topics, &parts)
+}
+
+/// With acks=0 nothing is sent; an error closes the connection, so that the client looks again
+/// where the partitions are.
+fn without_answer(topics: &[Named], parts: &[Part]) -> Answer {
+    let failed = parts.iter().find_map(|part| Some((part, part.result.as_ref().err()?)));
+    match failed {
+        None => Answer::Silent,
+        Some((part, fault)) => {
+            let (name, index) = (&topics[part.topic].name, part.index);
+            Answer::Close(format!("acks=0 produce to {name}-{index} failed: {}", fault.code.name()))
+        }
+    }
+}
+
+fn answer(envelope: &Envelope, topics: &[Named], parts: &[Part]) -> Answer {
+    let mut responses: Vec<TopicProduceResponse<'_>> = topics
+        .iter()
+        .map(|named| TopicProduceResponse {
+            name: Cow::Borrowed(&named.name),
+            topic_id: named.id,
+            ..TopicProduceResponse::default()
+        })
+        .collect();
+    for part in parts {
+        responses[part.topic].partition_responses.push(partition_response(part));
+    }
+    let response = ProduceResponse { responses, ..ProduceResponse::default() };
+    envelope.answer(&response)
+}
+
+fn partition_response(part: &Part) -> PartitionProduceResponse<'_> {
+    let none = PartitionProduceResponse { index: part.index, ..Default::default() };
+    match &part.result {
+        Ok(appended) => PartitionProduceResponse {
+            base_offset: appended.base_offset,
+            log_append_time_ms: appended.log_append_time,
+            log_start_offset: part.partition.as_ref().map_or(-1, |p| p.start_offset()),
+            ..none
+        },
+        Err(fault) => PartitionProduceResponse {
+            error_code: fault.code.code(),
+            base_offset: -1,
+            log_append_time_ms: -1,
+            log_start_offset: -1,
+            error_message: fault.text.as_deref().map(Cow::Borrowed),
+            record_errors: fault.records.iter().map(record_error).collect(),
+            ..none
+        },
+    }
+}
+
+fn record_error((index, text): &(i32, String)) -> BatchIndexAndErrorMessage<'_> {
+    BatchIndexAndErrorMessage {
+        batch_index: *index,
+        batch_index_error_message: Some(Cow::Borrowed(text)),
+        ..BatchIndexAndErrorMessage::default()
+    }
+}

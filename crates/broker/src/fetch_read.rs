@@ -1,0 +1,248 @@
+//! Reading what a fetch wants: ranges of files first, then pieces that can be sent.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use klamm_env::{
+    disk,
+    net::{BoxFuture, Piece},
+};
+use klamm_log::{ReadError, Slice};
+use klamm_protocol::{
+    ErrorCode,
+    records::{convert::down_convert, legacy::LegacyFormat},
+};
+
+use crate::{
+    api::Limits,
+    broker::Broker,
+    fetch_sessions::{Target, Want},
+    partition::Partition,
+};
+
+/// A range of at most so many bytes is read and sent with the rest of the answer in one call; a
+/// larger one is sent from the file.
+const GATHER_BYTES_MAX: u64 = 32 * 1024;
+
+/// What was found of one partition.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) target: Target,
+    pub(crate) error: ErrorCode,
+    pub(crate) high_watermark: i64,
+    pub(crate) last_stable_offset: i64,
+    pub(crate) log_start_offset: i64,
+    offset: i64,
+    slice: Option<Slice>,
+    pub(crate) piece: Option<Piece>,
+}
+
+impl Part {
+    fn failed(target: Target, error: ErrorCode) -> Self {
+        Self {
+            target,
+            error,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            offset: -1,
+            slice: None,
+            piece: None,
+        }
+    }
+
+    /// Bytes of records.
+    pub(crate) fn len(&self) -> u64 {
+        match (&self.piece, &self.slice) {
+            (Some(piece), _) => piece.len(),
+            (None, Some(slice)) => slice.len,
+            (None, None) => 0,
+        }
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.error != ErrorCode::None
+    }
+}
+
+/// Finds the records of all partitions, within the limits.
+pub(crate) fn read_all(
+    broker: &Broker,
+    wants: &[(Target, Want)],
+    limits: &Limits,
+) -> Vec<Part> {
+    let mut left = limits.bytes_max;
+    let mut first = !limits.hard;
+    let mut parts = Vec::with_capacity(wants.len());
+    for (target, want) in wants {
+        let part = match broker.find(target) {
+            Ok((_, partition)) => read(broker, &partition, target, want, limits, left, first),
+            Err(error) => Part::failed(target.clone(), error),
+        };
+        left = left.saturating_sub(part.len());
+        first &= part.len() == 0;
+        parts.push(part);
+    }
+    parts
+}
+
+fn read(
+    broker: &Broker,
+    partition: &Arc<Partition>,
+    target: &Target,
+    want: &Want,
+    limits: &Limits,
+    left: u64,
+    first: bool,
+) -> Part {
+    if let Err(error) = check_epoch(partition, want.leader_epoch) {
+        return Part::failed(target.clone(), error);
+    }
+    let bytes_max = u64::try_from(want.bytes_max).unwrap_or(0).min(left);
+    // Read before the records: a reader must not be told less than it is given.
+    let log_start_offset = partition.start_offset();
+    match partition.read(want.offset, bytes_max, first, limits.isolation) {
+        Ok(slice) => Part {
+            target: target.clone(),
+            error: ErrorCode::None,
+            high_watermark: partition.high_watermark(),
+            last_stable_offset: partition.last_stable_offset(),
+            log_start_offset,
+            offset: want.offset,
+            slice: Some(slice).filter(|slice| limits.hard || !slice.first_incomplete),
+            piece: None,
+        },
+        Err(error) => Part::failed(target.clone(), error_of(broker, partition, &error)),
+    }
+}
+
+/// Compares the leader epoch that the client knows (KIP-320).
+pub(crate) fn check_epoch(partition: &Partition, known: i32) -> Result<(), ErrorCode> {
+    let current = partition.leader_epoch();
+    match known {
+        -1 => Ok(()),
+        known if known < current => Err(ErrorCode::FencedLeaderEpoch),
+        known if known > current => Err(ErrorCode::UnknownLeaderEpoch),
+        _ => Ok(()),
+    }
+}
+
+fn error_of(broker: &Broker, partition: &Partition, error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::Io(_) => ErrorCode::KafkaStorageError,
+        ReadError::Corrupt { .. } => {
+            broker.log_damage(partition, error);
+            ErrorCode::KafkaStorageError
+        }
+    }
+}
+
+/// Records on their way to the network.
+pub(crate) enum Loaded {
+    /// All can be sent.
+    Ready(Vec<Part>),
+    /// Some must be waited for.
+    Cold(BoxFuture<'static, Vec<Part>>),
+}
+
+/// Makes pieces of ranges. What is not in the page cache is read on the disk's threads first.
+pub(crate) fn load(broker: &Arc<Broker>, version: i16, mut parts: Vec<Part>) -> Loaded {
+    if let Some(format) = legacy_format(version) {
+        let limit = broker.decompression_limit();
+        let disk = Arc::clone(&broker.env.disk);
+        let work = move || {
+            for part in &mut parts {
+                part.convert(format, limit);
+            }
+            parts
+        };
+        return Loaded::Cold(Box::pin(async move {
+            disk::run(&disk, work).await.unwrap_or_default()
+        }));
+    }
+    let cold = parts.iter_mut().filter(|part| !part.load(Wait::No)).count();
+    if cold == 0 {
+        return Loaded::Ready(parts);
+    }
+    let disk = Arc::clone(&broker.env.disk);
+    let work = move || {
+        for part in &mut parts {
+            part.load(Wait::Yes);
+        }
+        parts
+    };
+    Loaded::Cold(Box::pin(async move { disk::run(&disk, work).await.unwrap_or_default() }))
+}
+
+fn legacy_format(version: i16) -> Option<LegacyFormat> {
+    match version {
+        0 | 1 => Some(LegacyFormat::V0),
+        2 | 3 => Some(LegacyFormat::V1),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Yes,
+    No,
+}
+
+impl Part {
+    /// Makes a piece of the range; false if the disk would have to be waited for.
+    fn load(&mut self, wait: Wait) -> bool {
+        if self.piece.is_some() {
+            return true;
+        }
+        let Some(Slice { file: Some(file), position, len, .. }) = &self.slice else { return true };
+        let (file, position, len) = (Arc::clone(file), *position, *len);
+        if len > GATHER_BYTES_MAX {
+            match wait {
+                Wait::No if !file.is_cached(position, len) => return false,
+                Wait::Yes => drop(file.prefetch(position, len)),
+                Wait::No => {}
+            }
+            self.piece = Some(Piece::File { file, offset: position, len });
+            return true;
+        }
+        let mut buf = vec![0; usize::try_from(len).unwrap_or(0)];
+        let read = match wait {
+            Wait::No => file.try_read_at(&mut buf, position),
+            Wait::Yes => file.read_at(&mut buf, position).map(Some),
+        };
+        match read {
+            Ok(None) => return false,
+            Ok(Some(read)) => {
+                buf.truncate(read);
+                self.piece = Some(Piece::Bytes(Bytes::from(buf)));
+            }
+            Err(_) => self.fail(),
+        }
+        true
+    }
+
+    fn fail(&mut self) {
+        let target = self.target.clone();
+        *self = Self::failed(target, ErrorCode::KafkaStorageError);
+    }
+
+    /// Brings the records into the format of an old reader.
+    fn convert(
+        &mut self,
+        format: LegacyFormat,
+        limit: klamm_protocol::records::DecompressionLimit,
+    ) {
+        let Some(Slice { file: Some(file), position, len, .. }) = &self.slice else { return };
+        let mut buf = vec![0; usize::try_from(*len).unwrap_or(0)];
+        let Ok(read) = file.read_at(&mut buf, *position) else { return self.fail() };
+        match down_convert(&buf[..read], format, self.offset, limit) {
+            Ok(converted) => self.piece = Some(Piece::Bytes(Bytes::from(converted))),
+            Err(error) => {
+                tracing::warn!("{}-{}: {error}", self.target.topic, self.target.index);
+                let target = self.target.clone();
+                *self = Self::failed(target, ErrorCode::UnsupportedForMessageFormat);
+            }
+        }
+    }
+}
