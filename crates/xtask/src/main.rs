@@ -1,7 +1,9 @@
 //! The project's own tools, one module per subcommand; `cargo xtask help` lists them.
 
 mod codegen;
+mod interop;
 mod schema;
+mod schema_import;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -18,13 +20,16 @@ struct Cli {
 enum Command {
     /// Writes the protocol code from the schema, or checks that it is up to date.
     Codegen(codegen::Args),
+    /// Runs real clients of many languages against a broker it starts.
+    Interop(interop::Args),
     /// Reads Kafka's JSON message definitions into the schema.
-    SchemaImport(schema::import::Args),
+    SchemaImport(schema_import::Args),
 }
 
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Codegen(args) => codegen::run(&args),
-        Command::SchemaImport(args) => schema::import::run(&args),
+        Command::Interop(args) => interop::run(&args),
+        Command::SchemaImport(args) => schema_import::run(&args),
     }
 }

@@ -39,10 +39,7 @@ impl<'a> Message<'a> for AbortTransactionRecord<'a> {
     fn encode(&self, w: &mut Writer, _version: i16) {
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.reason.is_some()),
-        ], |w, tag| match tag {
-            0 => w.opt_string(true, true, self.reason.as_deref()),
-            _ => {}
-        });
+        ], |w, _| w.opt_string(true, true, self.reason.as_deref()));
     }
 }
 

@@ -69,7 +69,7 @@ impl<'a> Message<'a> for ConsumerGroupMemberMetadataValue<'a> {
         };
         m.unknown_tagged_fields = r.tags(|r, tag| {
             match tag {
-                0 => m.classic_member_metadata = r.opt_struct(true, |r| ClassicMemberMetadata::decode(r, version))?,
+                0 => m.classic_member_metadata = r.opt_tagged_struct(true, |r| ClassicMemberMetadata::decode(r, version))?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -88,10 +88,7 @@ impl<'a> Message<'a> for ConsumerGroupMemberMetadataValue<'a> {
         w.opt_string(true, true, self.server_assignor.as_deref());
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.classic_member_metadata != Some(ClassicMemberMetadata::default())),
-        ], |w, tag| match tag {
-            0 => w.opt_struct(true, self.classic_member_metadata.as_ref(), |w, v| v.encode(w, version)),
-            _ => {}
-        });
+        ], |w, _| w.opt_tagged_struct(true, self.classic_member_metadata.as_ref(), |w, v| v.encode(w, version)));
     }
 }
 

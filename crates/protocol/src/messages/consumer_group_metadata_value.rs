@@ -41,10 +41,7 @@ impl<'a> Message<'a> for ConsumerGroupMetadataValue<'a> {
         w.i32(self.epoch);
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.metadata_hash != 0),
-        ], |w, tag| match tag {
-            0 => w.i64(self.metadata_hash),
-            _ => {}
-        });
+        ], |w, _| w.i64(self.metadata_hash));
     }
 }
 

@@ -41,10 +41,7 @@ impl<'a> Message<'a> for ConsumerGroupTargetAssignmentMetadataValue<'a> {
         w.i32(self.assignment_epoch);
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.assignment_timestamp != 0),
-        ], |w, tag| match tag {
-            0 => w.i64(self.assignment_timestamp),
-            _ => {}
-        });
+        ], |w, _| w.i64(self.assignment_timestamp));
     }
 }
 

@@ -130,10 +130,7 @@ impl<'a> CreatableTopicResult<'a> {
         if flex {
             w.tags(&self.unknown_tagged_fields, &[
                 (0, self.topic_config_error_code != 0),
-            ], |w, tag| match tag {
-                0 => w.i16(self.topic_config_error_code),
-                _ => {}
-            });
+            ], |w, _| w.i16(self.topic_config_error_code));
         }
     }
 
@@ -141,8 +138,8 @@ impl<'a> CreatableTopicResult<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 4,
-            ..=4 => 6,
-            ..=6 => 12,
+            1..=4 => 6,
+            5..=6 => 12,
             _ => 28,
         }
     }

@@ -118,7 +118,7 @@ impl<'a> DeleteAclsFilter<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 9,
-            ..=1 => 10,
+            1 => 10,
             _ => 8,
         }
     }

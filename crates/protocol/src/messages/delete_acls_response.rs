@@ -196,7 +196,7 @@ impl<'a> DeleteAclsMatchingAcl<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 13,
-            ..=1 => 14,
+            1 => 14,
             _ => 11,
         }
     }

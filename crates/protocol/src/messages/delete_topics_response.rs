@@ -107,7 +107,7 @@ impl<'a> DeletableTopicResult<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=4 => 4,
-            ..=5 => 5,
+            5 => 5,
             _ => 21,
         }
     }

@@ -129,7 +129,7 @@ impl<'a> DescribeAclsResource<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 7,
-            ..=1 => 8,
+            1 => 8,
             _ => 5,
         }
     }

@@ -208,8 +208,8 @@ impl<'a> DescribeConfigsResourceResult<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 7,
-            ..=2 => 11,
-            ..=3 => 14,
+            1..=2 => 11,
+            3 => 14,
             _ => 9,
         }
     }

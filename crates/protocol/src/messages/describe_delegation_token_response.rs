@@ -124,7 +124,7 @@ impl<'a> DescribedDelegationToken<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=1 => 38,
-            ..=2 => 30,
+            2 => 30,
             _ => 32,
         }
     }

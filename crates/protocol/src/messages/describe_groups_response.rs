@@ -127,8 +127,8 @@ impl<'a> DescribedGroup<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=2 => 14,
-            ..=4 => 18,
-            ..=5 => 12,
+            3..=4 => 18,
+            5 => 12,
             _ => 13,
         }
     }
@@ -199,7 +199,7 @@ impl<'a> DescribedGroupMember<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=3 => 14,
-            ..=4 => 16,
+            4 => 16,
             _ => 7,
         }
     }

@@ -122,8 +122,8 @@ impl<'a> DescribeLogDirsResult<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=1 => 8,
-            ..=3 => 5,
-            ..=4 => 21,
+            2..=3 => 5,
+            4 => 21,
             _ => 22,
         }
     }

@@ -329,7 +329,7 @@ impl<'a> ReplicaState<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 13,
-            ..=1 => 29,
+            1 => 29,
             _ => 45,
         }
     }

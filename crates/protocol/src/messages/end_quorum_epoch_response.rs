@@ -52,10 +52,7 @@ impl<'a> Message<'a> for EndQuorumEpochResponse<'a> {
         if flex {
             w.tags(&self.unknown_tagged_fields, &[
                 (0, !self.node_endpoints.is_empty()),
-            ], |w, tag| match tag {
-                0 => w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)),
-                _ => {}
-            });
+            ], |w, _| w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)));
         }
     }
 }

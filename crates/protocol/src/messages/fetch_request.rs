@@ -224,7 +224,7 @@ impl<'a> FetchTopic<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=11 => 6,
-            ..=12 => 3,
+            12 => 3,
             _ => 18,
         }
     }
@@ -330,8 +330,8 @@ impl<'a> FetchPartition<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=4 => 16,
-            ..=8 => 24,
-            ..=11 => 28,
+            5..=8 => 24,
+            9..=11 => 28,
             _ => 33,
         }
     }
@@ -390,7 +390,7 @@ impl<'a> ForgottenTopic<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=11 => 6,
-            ..=12 => 3,
+            12 => 3,
             _ => 18,
         }
     }

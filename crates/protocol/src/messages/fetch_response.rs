@@ -60,10 +60,7 @@ impl<'a> Message<'a> for FetchResponse<'a> {
         if flex {
             w.tags(&self.unknown_tagged_fields, &[
                 (0, version >= 16 && !self.node_endpoints.is_empty()),
-            ], |w, tag| match tag {
-                0 => w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)),
-                _ => {}
-            });
+            ], |w, _| w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)));
         }
     }
 }
@@ -120,7 +117,7 @@ impl<'a> FetchableTopicResponse<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=11 => 6,
-            ..=12 => 3,
+            12 => 3,
             _ => 18,
         }
     }
@@ -243,9 +240,9 @@ impl<'a> PartitionData<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=3 => 18,
-            ..=4 => 30,
-            ..=10 => 38,
-            ..=11 => 42,
+            4 => 30,
+            5..=10 => 38,
+            11 => 42,
             _ => 37,
         }
     }

@@ -64,10 +64,7 @@ impl<'a> Message<'a> for FetchSnapshotRequest<'a> {
         w.array(true, &self.topics, |w, v| v.encode(w, version));
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.cluster_id.is_some()),
-        ], |w, tag| match tag {
-            0 => w.opt_string(true, true, self.cluster_id.as_deref()),
-            _ => {}
-        });
+        ], |w, _| w.opt_string(true, true, self.cluster_id.as_deref()));
     }
 }
 
@@ -164,10 +161,7 @@ impl<'a> PartitionSnapshot<'a> {
         w.i64(self.position);
         w.tags(&self.unknown_tagged_fields, &[
             (0, version >= 1 && self.replica_directory_id != Uuid::ZERO),
-        ], |w, tag| match tag {
-            0 => w.uuid(self.replica_directory_id),
-            _ => {}
-        });
+        ], |w, _| w.uuid(self.replica_directory_id));
     }
 
     /// The same value, independent of the frame.

@@ -51,10 +51,7 @@ impl<'a> Message<'a> for FetchSnapshotResponse<'a> {
         w.array(true, &self.topics, |w, v| v.encode(w, version));
         w.tags(&self.unknown_tagged_fields, &[
             (0, version >= 1 && !self.node_endpoints.is_empty()),
-        ], |w, tag| match tag {
-            0 => w.array(true, &self.node_endpoints, |w, v| v.encode(w, version)),
-            _ => {}
-        });
+        ], |w, _| w.array(true, &self.node_endpoints, |w, v| v.encode(w, version)));
     }
 }
 
@@ -159,10 +156,7 @@ impl<'a> PartitionSnapshot<'a> {
         w.records(true, false, &self.unaligned_records);
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.current_leader != LeaderIdAndEpoch::default()),
-        ], |w, tag| match tag {
-            0 => self.current_leader.encode(w, version),
-            _ => {}
-        });
+        ], |w, _| self.current_leader.encode(w, version));
     }
 
     /// The same value, independent of the frame.

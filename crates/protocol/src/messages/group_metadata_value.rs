@@ -161,8 +161,8 @@ impl<'a> MemberMetadata<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 18,
-            ..=2 => 22,
-            ..=3 => 24,
+            1..=2 => 22,
+            3 => 24,
             _ => 15,
         }
     }

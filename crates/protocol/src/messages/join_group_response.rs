@@ -143,7 +143,7 @@ impl<'a> JoinGroupResponseMember<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=4 => 6,
-            ..=5 => 8,
+            5 => 8,
             _ => 4,
         }
     }

@@ -97,7 +97,7 @@ impl<'a> MemberIdentity<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=3 => 4,
-            ..=4 => 3,
+            4 => 3,
             _ => 4,
         }
     }

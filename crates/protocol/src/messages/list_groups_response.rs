@@ -100,8 +100,8 @@ impl<'a> ListedGroup<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=2 => 4,
-            ..=3 => 3,
-            ..=4 => 4,
+            3 => 3,
+            4 => 4,
             _ => 5,
         }
     }

@@ -166,8 +166,8 @@ impl<'a> ListOffsetsPartition<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 16,
-            ..=3 => 12,
-            ..=5 => 16,
+            1..=3 => 12,
+            4..=5 => 16,
             _ => 17,
         }
     }

@@ -165,8 +165,8 @@ impl<'a> ListOffsetsPartitionResponse<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 10,
-            ..=3 => 22,
-            ..=5 => 26,
+            1..=3 => 22,
+            4..=5 => 26,
             _ => 27,
         }
     }

@@ -135,7 +135,7 @@ impl<'a> MetadataResponseBroker<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 10,
-            ..=8 => 12,
+            1..=8 => 12,
             _ => 11,
         }
     }
@@ -216,9 +216,9 @@ impl<'a> MetadataResponseTopic<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 8,
-            ..=7 => 9,
-            ..=8 => 13,
-            ..=9 => 10,
+            1..=7 => 9,
+            8 => 13,
+            9 => 10,
             _ => 26,
         }
     }
@@ -306,8 +306,8 @@ impl<'a> MetadataResponsePartition<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=4 => 18,
-            ..=6 => 22,
-            ..=8 => 26,
+            5..=6 => 22,
+            7..=8 => 26,
             _ => 18,
         }
     }

@@ -126,7 +126,7 @@ impl<'a> OffsetCommitRequestTopic<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=7 => 6,
-            ..=9 => 3,
+            8..=9 => 3,
             _ => 18,
         }
     }
@@ -201,8 +201,8 @@ impl<'a> OffsetCommitRequestPartition<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 14,
-            ..=1 => 22,
-            ..=5 => 14,
+            1 => 22,
+            2..=5 => 14,
             _ => 18,
         }
     }

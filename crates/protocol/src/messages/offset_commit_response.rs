@@ -91,7 +91,7 @@ impl<'a> OffsetCommitResponseTopic<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=7 => 6,
-            ..=9 => 3,
+            8..=9 => 3,
             _ => 18,
         }
     }

@@ -78,10 +78,7 @@ impl<'a> Message<'a> for OffsetCommitValue<'a> {
         if flex {
             w.tags(&self.unknown_tagged_fields, &[
                 (0, self.topic_id != Uuid::ZERO),
-            ], |w, tag| match tag {
-                0 => w.uuid(self.topic_id),
-                _ => {}
-            });
+            ], |w, _| w.uuid(self.topic_id));
         }
     }
 }

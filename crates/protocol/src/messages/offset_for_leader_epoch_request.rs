@@ -161,7 +161,7 @@ impl<'a> OffsetForLeaderPartition<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=1 => 8,
-            ..=3 => 12,
+            2..=3 => 12,
             _ => 13,
         }
     }

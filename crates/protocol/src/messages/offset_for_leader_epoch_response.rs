@@ -155,7 +155,7 @@ impl<'a> EpochEndOffset<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 14,
-            ..=3 => 18,
+            1..=3 => 18,
             _ => 19,
         }
     }

@@ -102,7 +102,7 @@ impl<'a> TopicProduceData<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=8 => 6,
-            ..=12 => 3,
+            9..=12 => 3,
             _ => 18,
         }
     }

@@ -52,10 +52,7 @@ impl<'a> Message<'a> for ProduceResponse<'a> {
         if flex {
             w.tags(&self.unknown_tagged_fields, &[
                 (0, version >= 10 && !self.node_endpoints.is_empty()),
-            ], |w, tag| match tag {
-                0 => w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)),
-                _ => {}
-            });
+            ], |w, _| w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)));
         }
     }
 }
@@ -110,7 +107,7 @@ impl<'a> TopicProduceResponse<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=8 => 6,
-            ..=12 => 3,
+            9..=12 => 3,
             _ => 18,
         }
     }
@@ -203,10 +200,7 @@ impl<'a> PartitionProduceResponse<'a> {
         if flex {
             w.tags(&self.unknown_tagged_fields, &[
                 (0, version >= 10 && self.current_leader != LeaderIdAndEpoch::default()),
-            ], |w, tag| match tag {
-                0 => self.current_leader.encode(w, version),
-                _ => {}
-            });
+            ], |w, _| self.current_leader.encode(w, version));
         }
     }
 
@@ -214,9 +208,9 @@ impl<'a> PartitionProduceResponse<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=1 => 14,
-            ..=4 => 22,
-            ..=7 => 30,
-            ..=8 => 36,
+            2..=4 => 22,
+            5..=7 => 30,
+            8 => 36,
             _ => 33,
         }
     }

@@ -79,10 +79,7 @@ impl<'a> Message<'a> for RemoteLogSegmentMetadataRecord<'a> {
         w.i8(self.remote_log_segment_state);
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.txn_index_empty),
-        ], |w, tag| match tag {
-            0 => w.bool(self.txn_index_empty),
-            _ => {}
-        });
+        ], |w, _| w.bool(self.txn_index_empty));
     }
 }
 

@@ -81,10 +81,7 @@ impl<'a> Message<'a> for ShareSnapshotValue<'a> {
         w.array(true, &self.state_batches, |w, v| v.encode(w, version));
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.delivery_complete_count != -1),
-        ], |w, tag| match tag {
-            0 => w.i32(self.delivery_complete_count),
-            _ => {}
-        });
+        ], |w, _| w.i32(self.delivery_complete_count));
     }
 }
 

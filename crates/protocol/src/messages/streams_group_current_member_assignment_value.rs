@@ -131,10 +131,7 @@ impl<'a> TaskIds<'a> {
         w.array(true, &self.partitions, |w, v| w.i32(*v));
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.assignment_epochs.as_ref().is_none_or(|v| !v.is_empty())),
-        ], |w, tag| match tag {
-            0 => w.opt_array(true, true, self.assignment_epochs.as_deref(), |w, v| w.i32(*v)),
-            _ => {}
-        });
+        ], |w, _| w.opt_array(true, true, self.assignment_epochs.as_deref(), |w, v| w.i32(*v)));
     }
 
     /// The same value, independent of the frame.

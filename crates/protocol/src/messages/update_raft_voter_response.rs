@@ -47,10 +47,7 @@ impl<'a> Message<'a> for UpdateRaftVoterResponse<'a> {
         w.i16(self.error_code);
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.current_leader != CurrentLeader::default()),
-        ], |w, tag| match tag {
-            0 => self.current_leader.encode(w, version),
-            _ => {}
-        });
+        ], |w, _| self.current_leader.encode(w, version));
     }
 }
 

@@ -156,7 +156,7 @@ impl<'a> PartitionData<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 25,
-            ..=1 => 57,
+            1 => 57,
             _ => 58,
         }
     }

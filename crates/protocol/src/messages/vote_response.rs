@@ -47,10 +47,7 @@ impl<'a> Message<'a> for VoteResponse<'a> {
         w.array(true, &self.topics, |w, v| v.encode(w, version));
         w.tags(&self.unknown_tagged_fields, &[
             (0, version >= 1 && !self.node_endpoints.is_empty()),
-        ], |w, tag| match tag {
-            0 => w.array(true, &self.node_endpoints, |w, v| v.encode(w, version)),
-            _ => {}
-        });
+        ], |w, _| w.array(true, &self.node_endpoints, |w, v| v.encode(w, version)));
     }
 }
 

@@ -99,7 +99,7 @@ impl<'a> WritableTxnMarker<'a> {
     fn min_size(version: i16) -> usize {
         match version {
             ..=0 => 19,
-            ..=1 => 17,
+            1 => 17,
             _ => 18,
         }
     }

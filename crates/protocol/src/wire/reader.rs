@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
 
     /// A length: `-1` (compact: 0) is null, anything else has to fit into the remaining bytes if
     /// each unit takes `unit` of them.
-    fn length(&mut self, length: i64, unit: usize) -> Result<Option<usize>> {
+    fn length(&self, length: i64, unit: usize) -> Result<Option<usize>> {
         let remaining = self.remaining();
         let invalid = DecodeError::InvalidLength { at: self.pos, length, remaining };
         if length == -1 {
@@ -281,6 +281,18 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Option<T>> {
         if nullable && self.i8()? < 0 {
+            return Ok(None);
+        }
+        read(self).map(Some)
+    }
+
+    /// A struct in a tagged field, where a compact 0 stands for null, and 1 before a value.
+    pub fn opt_tagged_struct<T>(
+        &mut self,
+        nullable: bool,
+        mut read: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        if nullable && self.uvarint()? == 0 {
             return Ok(None);
         }
         read(self).map(Some)

@@ -211,6 +211,28 @@ impl Writer {
         if nullable {
             self.i8(if value.is_some() { 1 } else { -1 });
         }
+        self.struct_or_default(nullable, value, write);
+    }
+
+    /// A struct in a tagged field, where a compact 0 stands for null, and 1 before a value.
+    pub fn opt_tagged_struct<T: Default>(
+        &mut self,
+        nullable: bool,
+        value: Option<&T>,
+        write: impl FnOnce(&mut Self, &T),
+    ) {
+        if nullable {
+            self.uvarint(u32::from(value.is_some()));
+        }
+        self.struct_or_default(nullable, value, write);
+    }
+
+    fn struct_or_default<T: Default>(
+        &mut self,
+        nullable: bool,
+        value: Option<&T>,
+        write: impl FnOnce(&mut Self, &T),
+    ) {
         match value {
             Some(value) => write(self, value),
             None if !nullable => write(self, &T::default()),

@@ -11,14 +11,19 @@ pub(crate) fn render(messages: &[&MessageSpec]) -> String {
         messages.iter().copied().filter(|m| m.kind == Kind::Request).collect();
     apis.sort_by_key(|m| m.key);
     let (mut variants, mut all, mut rows) = (String::new(), String::new(), String::new());
-    for api in &apis {
+    for key in 0..=apis.last().and_then(|m| m.key).unwrap_or_default() {
+        let Some(api) = apis.iter().find(|m| m.key == Some(key)) else {
+            // Keys that no message of the schema has.
+            rows.push_str("    row(\"\", (0, -1), (0, -1), i16::MAX, NOWHERE),\n");
+            continue;
+        };
         let name = api.name.trim_end_matches("Request");
-        let key = api.key.unwrap_or_default();
         let _ = writeln!(variants, "    /// Versions {}.\n    {name} = {key},", api.versions);
         let _ = writeln!(all, "        Self::{name},");
-        let _ = writeln!(rows, "            Self::{name} => {},", row(name, api));
+        let _ = writeln!(rows, "    {},", row(name, api));
     }
     HEAD.replace("VARIANTS\n", &variants)
+        .replace("ROW_COUNT", &rows.lines().count().to_string())
         .replace("COUNT", &apis.len().to_string())
         .replace("ALL\n", &all)
         .replace("ROWS\n", &rows)
@@ -70,6 +75,13 @@ struct Row {
 const BROKER: &[Listener] = &[Listener::Broker];
 const CONTROLLER: &[Listener] = &[Listener::Controller];
 const BOTH: &[Listener] = &[Listener::Broker, Listener::Controller];
+
+const NOWHERE: &[Listener] = &[];
+
+/// By key.
+static TABLE: [Row; ROW_COUNT] = [
+ROWS
+];
 
 const fn row(
     name: &'static str,
@@ -135,10 +147,8 @@ ALL
         self.row().listeners
     }
 
-    const fn row(self) -> Row {
-        match self {
-ROWS
-        }
+    const fn row(self) -> &'static Row {
+        &TABLE[self as usize]
     }
 }
 

@@ -72,7 +72,8 @@ fn read(context: &Context<'_>, item: &StructSpec, field: &Field) -> String {
     let nullable = nullable.expr();
     match &field.ty {
         Type::Struct(name) if opt => {
-            format!("r.opt_struct({nullable}, |r| {name}::decode(r, version))?")
+            let tagged = if field.tag.is_some() { "tagged_" } else { "" };
+            format!("r.opt_{tagged}struct({nullable}, |r| {name}::decode(r, version))?")
         }
         Type::Struct(name) => format!("{name}::decode(r, version)?"),
         Type::Array(element) => {
@@ -152,8 +153,13 @@ pub(crate) fn min_size_fn(context: &Context<'_>, item: &StructSpec) -> Option<St
     }
     let mut arms = String::new();
     let last = runs.len() - 1;
-    for (i, (_, end, size)) in runs.into_iter().enumerate() {
-        let pattern = if i == last { "_".to_owned() } else { format!("..={end}") };
+    for (i, (start, end, size)) in runs.into_iter().enumerate() {
+        let pattern = match start {
+            _ if i == last => "_".to_owned(),
+            _ if i == 0 => format!("..={end}"),
+            _ if start == end => format!("{end}"),
+            _ => format!("{start}..={end}"),
+        };
         arms.push_str(&format!("            {pattern} => {size},\n"));
     }
     Some(format!(

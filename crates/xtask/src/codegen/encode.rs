@@ -40,7 +40,7 @@ fn tags(context: &Context<'_>, item: &StructSpec) -> Result<String> {
         return Ok("w.unknown_tags(&self.unknown_tagged_fields)".to_owned());
     }
     let (mut known, mut arms) = (String::new(), String::new());
-    for (tag, field) in tagged {
+    for (tag, field) in &tagged {
         let differs = differs_from_default(field)?;
         let set = match when(field.versions, context.tag_versions(item)) {
             When::If(expr) => format!("{expr} && {differs}"),
@@ -48,6 +48,12 @@ fn tags(context: &Context<'_>, item: &StructSpec) -> Result<String> {
         };
         known.push_str(&format!("            ({tag}, {set}),\n"));
         arms.push_str(&format!("            {tag} => {},\n", write(context, item, field)));
+    }
+    if let [(tag, _)] = tagged.as_slice() {
+        let only = arms.trim().trim_start_matches(&format!("{tag} => ")).trim_end_matches(',');
+        return Ok(format!(
+            "w.tags(&self.unknown_tagged_fields, &[\n{known}        ], |w, _| {only})"
+        ));
     }
     Ok(format!(
         "w.tags(&self.unknown_tagged_fields, &[\n{known}        ], |w, tag| match tag {{\n{arms}            _ => {{}}\n        }})"
@@ -62,7 +68,9 @@ fn write(context: &Context<'_>, item: &StructSpec, field: &Field) -> String {
     let opt = is_option(field);
     match &field.ty {
         Type::Struct(_) if opt => {
-            format!("w.opt_struct({nullable}, {name}.as_ref(), |w, v| v.encode(w, version))")
+            let tagged = if field.tag.is_some() { "tagged_" } else { "" };
+            let value = format!("{name}.as_ref()");
+            format!("w.opt_{tagged}struct({nullable}, {value}, |w, v| v.encode(w, version))")
         }
         Type::Struct(_) => format!("{name}.encode(w, version)"),
         Type::Array(element) => {

@@ -99,3 +99,16 @@ fn stale_files(
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Args, run};
+
+    #[test]
+    fn the_committed_code_is_what_the_schema_says() {
+        let protocol = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("protocol");
+        run(&Args { check: true, protocol }).unwrap();
+    }
+}

@@ -37,11 +37,11 @@ pub(crate) fn render(families: &[Family]) -> Result<Vec<(&'static str, String)>>
         ),
         (
             "metadata_record",
-            framed("Metadata", "__cluster_metadata", true, family("records/metadata_log")?)?,
+            framed("Metadata", "__cluster_metadata", family("records/metadata_log")?)?,
         ),
         (
             "remote_log_record",
-            framed("RemoteLog", "__remote_log_metadata", false, family("records/remote_log")?)?,
+            framed("RemoteLog", "__remote_log_metadata", family("records/remote_log")?)?,
         ),
     ])
 }
@@ -135,21 +135,9 @@ fn own_line(v: &Variant) -> String {
 }
 
 /// Records that are one message each, with numbers before it.
-fn framed(prefix: &str, topic: &str, frame_version: bool, family: &Family) -> Result<String> {
+fn framed(prefix: &str, topic: &str, family: &Family) -> Result<String> {
     let records = variants(family, Kind::Metadata, "Record")?;
-    let (check, put, doc) = if frame_version {
-        (
-            "        let frame = i64::from(r.uvarint()?);\n        if frame != 1 {\n            return Err(DecodeError::UnknownType { what: \"frame version\", number: frame });\n        }\n",
-            "        w.uvarint(1);\n",
-            "the frame's version (1), the record's type and the record's version",
-        )
-    } else {
-        ("", "", "the record's type and the record's version")
-    };
     Ok(FRAMED
-        .replace("FRAME_DOC", doc)
-        .replace("FRAME_CHECK\n", check)
-        .replace("FRAME_PUT\n", put)
         .replace("USES\n", &uses(&records))
         .replace("VARIANTS\n", &lines(&records, variant_line))
         .replace(
@@ -322,10 +310,13 @@ VALUE_OWN
 "#;
 
 const FRAMED: &str = r#"//! Records of `TOPIC`: before the fields stand, as variable-length integers,
-//! FRAME_DOC.
+//! the version of this framing (1), the record's type and the record's version.
 
 USES
 use crate::wire::{DecodeError, Message, Reader, VersionRange, Writer};
+
+/// The only version of the framing there is.
+const FRAME_VERSION: u32 = 1;
 
 /// A record of `TOPIC`.
 #[derive(Debug, Clone, PartialEq)]
@@ -355,7 +346,10 @@ VERSIONS
     /// [`DecodeError::UnsupportedVersion`], and those of the fields.
     pub fn decode(buf: &'a [u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(buf);
-FRAME_CHECK
+        let frame = r.uvarint()?;
+        if frame != FRAME_VERSION {
+            return Err(DecodeError::UnknownType { what: "frame version", number: frame.into() });
+        }
         let number = i64::from(r.uvarint()?);
         // A version beyond 16 bits is none of ours.
         let version = i16::try_from(r.uvarint()?).unwrap_or(i16::MAX);
@@ -369,7 +363,7 @@ DECODE
 
     /// Writes the record in `version`, one of [`versions`](Self::versions).
     pub fn encode(&self, w: &mut Writer, version: i16) {
-FRAME_PUT
+        w.uvarint(FRAME_VERSION);
         w.uvarint(u32::from(self.api_key().cast_unsigned()));
         w.uvarint(u32::from(version.cast_unsigned()));
         match self {

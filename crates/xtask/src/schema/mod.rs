@@ -2,9 +2,6 @@
 //!
 //! The text form is described in `crates/protocol/schema/README.md`.
 
-pub(crate) mod import;
-mod json;
-mod merge;
 pub(crate) mod names;
 pub(crate) mod parse;
 pub(crate) mod print;

@@ -110,3 +110,24 @@ pub(crate) fn tidy(range: Versions, within: Versions) -> Versions {
         cut
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::print;
+
+    #[test]
+    fn text_survives_reading_and_writing() {
+        let text = "request AddRequest 0-3 key 7 flexible 2+ unstable 3 on broker,controller {
+  name: string?1+ 0+ = null ~topicName ignorable
+  parts: []Part 1-2 @4:2 {
+    index: int32 1-2 mapkey
+  }
+  struct Shared 0+ {
+    id: uuid 0+ inflexible
+  }
+}
+";
+        assert_eq!(print(&parse(text).unwrap()), text);
+    }
+}

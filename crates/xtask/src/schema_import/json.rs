@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
-use super::names::snake_case;
-use super::parse::parse_type;
-use super::versions::Versions;
-use super::{Field, Kind, MessageSpec, StructSpec, Tag};
+use crate::schema::names::snake_case;
+use crate::schema::parse::parse_type;
+use crate::schema::versions::Versions;
+use crate::schema::{Field, Kind, MessageSpec, StructSpec, Tag};
 
 /// Reads one definition; `None` if the message is gone (`validVersions: none`).
 pub(crate) fn read(text: &str) -> Result<Option<MessageSpec>> {

@@ -3,9 +3,9 @@
 
 use anyhow::{Result, bail};
 
-use super::print::tidy;
-use super::versions::Versions;
-use super::{Field, MessageSpec, StructSpec, Tag};
+use crate::schema::print::tidy;
+use crate::schema::versions::Versions;
+use crate::schema::{Field, MessageSpec, StructSpec, Tag};
 
 /// `newer` with the lower versions of `older`.
 pub(crate) fn merge(older: &MessageSpec, newer: &MessageSpec) -> Result<MessageSpec> {

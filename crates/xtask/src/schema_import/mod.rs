@@ -1,14 +1,17 @@
 //! `cargo xtask schema-import OLDER NEWER`: reads the JSON message definitions that the official
 //! jars carry and writes the schema. Facts only: names, types, ranges; no comment is taken over.
 
+mod json;
+mod merge;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::names::snake_case;
-use super::{Kind, MessageSpec, json, merge, print};
+use crate::schema::names::snake_case;
+use crate::schema::{Kind, MessageSpec, print};
 
 /// Arguments of `schema-import`.
 #[derive(Debug, clap::Args)]
@@ -126,24 +129,4 @@ fn file_of(message: &MessageSpec) -> Result<String> {
         },
         Kind::Request | Kind::Response => bail!("{name}: unreachable kind"),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{parse, print};
-
-    #[test]
-    fn text_survives_reading_and_writing() {
-        let text = "request AddRequest 0-3 key 7 flexible 2+ unstable 3 on broker,controller {
-  name: string?1+ 0+ = null ~topicName ignorable
-  parts: []Part 1-2 @4:2 {
-    index: int32 1-2 mapkey
-  }
-  struct Shared 0+ {
-    id: uuid 0+ inflexible
-  }
-}
-";
-        assert_eq!(print::print(&parse::parse(text).unwrap()), text);
-    }
 }
