@@ -1,0 +1,160 @@
+//! Appends on their way to the log, and what waits for them.
+
+use std::collections::BTreeMap;
+
+use klamm_protocol::ErrorCode;
+use klamm_protocol::messages::HeartbeatResponse;
+
+use crate::api::{AppendId, CoordinatorRecord, Effect, Response, Token, told_of_append};
+use crate::classic::Replaced;
+use crate::coordinator::Coordinator;
+use crate::name::Name;
+use crate::offsets::OffsetKey;
+use crate::timers::TimerKey;
+
+/// What an append changes for readers.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) created: Option<Name>,
+    pub(crate) deleted: Vec<Name>,
+    pub(crate) offsets: Vec<(OffsetKey, Option<crate::offsets::Committed>)>,
+}
+
+/// What happens when an append has ended.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// Send the response, or if the append failed the same response with errors in it.
+    Answer { token: Token, version: i16, response: Response },
+    /// The first record of a group that a join created is written.
+    GroupCreated { group: Name, token: Token },
+    /// A leader's assignment is written.
+    SyncStored { group: Name, generation: i32, assignments: BTreeMap<Name, Vec<u8>> },
+    /// The new id of a static member is written.
+    StaticReplaced(Box<Replaced>),
+}
+
+#[derive(Debug)]
+struct Open {
+    then: Vec<Then>,
+    groups: Vec<Name>,
+    offsets: Vec<OffsetKey>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Appends {
+    last: u64,
+    open: BTreeMap<AppendId, Open>,
+}
+
+impl Coordinator {
+    /// Has records appended. Requests act on the changes at once, readers see them when they are
+    /// durable.
+    pub(crate) fn append(
+        &mut self,
+        records: Vec<CoordinatorRecord>,
+        changes: Changes,
+        then: Option<Then>,
+    ) {
+        self.appends.last += 1;
+        let id = AppendId(self.appends.last);
+        let groups: Vec<Name> = changes.created.iter().chain(&changes.deleted).cloned().collect();
+        if let Some(created) = &changes.created {
+            self.registry.created_by(created, id);
+        }
+        for deleted in &changes.deleted {
+            self.registry.deleted_by(deleted, id);
+        }
+        let mut offsets = Vec::with_capacity(changes.offsets.len());
+        for (key, value) in changes.offsets {
+            self.offsets.write(&key, value, id);
+            offsets.push(key);
+        }
+        let then = then.into_iter().collect();
+        self.appends.open.insert(id, Open { then, groups, offsets });
+        self.timers.set(TimerKey::Append(id), self.now_ms + self.settings.append_timeout_ms);
+        self.effects.push(Effect::Append { id, records });
+    }
+
+    /// Answers once everything that was decided so far is durable; at once if it is.
+    pub(crate) fn answer_when_durable(&mut self, token: Token, version: i16, response: Response) {
+        match self.appends.open.last_entry() {
+            Some(mut last) => last.get_mut().then.push(Then::Answer { token, version, response }),
+            None => self.respond(token, response),
+        }
+    }
+
+    pub(crate) fn settle_append(&mut self, id: AppendId, result: Result<(), ErrorCode>) {
+        let Some(open) = self.appends.open.remove(&id) else { return };
+        self.timers.cancel(TimerKey::Append(id));
+        for key in &open.offsets {
+            self.offsets.settle(key, id, result.is_ok());
+        }
+        for name in &open.groups {
+            match result {
+                Ok(()) => self.registry.settle(name, id),
+                Err(error) => {
+                    if let Some(group) = self.registry.revert(name, id) {
+                        self.dissolve(group, told_of_append(error));
+                    }
+                }
+            }
+        }
+        for then in open.then {
+            self.carry_on(then, result);
+        }
+    }
+
+    /// An append takes too long. Who waits for it hears so, but the records may yet become
+    /// durable, so what they change stays as it is.
+    pub(crate) fn append_is_late(&mut self, id: AppendId) {
+        let Some(open) = self.appends.open.get_mut(&id) else { return };
+        for then in std::mem::take(&mut open.then) {
+            self.carry_on(then, Err(ErrorCode::RequestTimedOut));
+        }
+    }
+
+    fn carry_on(&mut self, then: Then, result: Result<(), ErrorCode>) {
+        match then {
+            Then::Answer { token, version, response } => {
+                let response = match result {
+                    Ok(()) => response,
+                    Err(error) => response.refused(error, version),
+                };
+                self.respond(token, response);
+            }
+            Then::GroupCreated { group, token } => self.on_group_created(&group, token, result),
+            Then::SyncStored { group, generation, assignments } => {
+                self.on_sync_stored(&group, generation, assignments, result);
+            }
+            Then::StaticReplaced(replaced) => self.on_static_replaced(*replaced, result),
+        }
+    }
+
+    /// Ends every append, as the shard moves away: nobody here will hear of them.
+    pub(crate) fn abandon_appends(&mut self) {
+        let open = std::mem::take(&mut self.appends.open);
+        for then in open.into_values().flat_map(|open| open.then) {
+            if let Then::Answer { token, version, response } = then {
+                self.respond(token, response.refused(ErrorCode::NotCoordinator, version));
+            }
+        }
+    }
+}
+
+impl Response {
+    /// The response in place of this one, as its append ended in an error.
+    fn refused(self, error: ErrorCode, version: i16) -> Self {
+        let code = told_of_append(error).code();
+        match self {
+            Self::Heartbeat(r) => Self::Heartbeat(HeartbeatResponse { error_code: code, ..r }),
+            Self::Leave(_) => Self::Leave(crate::classic::leave_error(code)),
+            Self::Commit(r) => Self::Commit(crate::offsets::commit_error(r, code)),
+            Self::Fetch(r) => Self::Fetch(crate::offsets::fetch_error(r, error, version)),
+            Self::OffsetDelete(_) => Self::OffsetDelete(crate::offsets::delete_error(code)),
+            Self::DeleteGroups(results) => {
+                Self::DeleteGroups(crate::admin::all_failed(results, code))
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! State from records: what a shard knows after a restart.
+
+use klamm_protocol::messages::coordinator_record::{
+    CoordinatorRecordKey, CoordinatorRecordType, CoordinatorRecordValue,
+};
+use klamm_protocol::messages::{GroupMetadataValue, LegacyOffsetCommitValue, OffsetCommitValue};
+use klamm_protocol::wire::{DecodeError, Uuid};
+
+use crate::classic::member::{Member, Protocol, Terms};
+use crate::classic::{Group, State};
+use crate::coordinator::Coordinator;
+use crate::name::{Name, opt_name};
+use crate::offsets::{Committed, OffsetKey};
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replayed {
+    /// It is part of the state now.
+    Applied,
+    /// It belongs to a kind of group that is not served, by this number of its type.
+    Skipped(i16),
+}
+
+/// A record cannot be read. The state is as before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The key.
+    #[error("the key of a coordinator record cannot be read: {0}")]
+    Key(#[source] DecodeError),
+    /// The value.
+    #[error("the value of a coordinator record of type {record_type} cannot be read: {source}")]
+    Value {
+        /// The type in the record's key.
+        record_type: i16,
+        /// Why.
+        source: DecodeError,
+    },
+}
+
+impl Coordinator {
+    /// Replays a record of a batch that is not part of a transaction. `now_ms` dates groups that
+    /// only have offsets.
+    ///
+    /// # Errors
+    /// The record cannot be read: the log is damaged or from a newer release. Kafka skips a key
+    /// of an unknown type with a warning and fails to load on everything else.
+    pub fn apply(
+        &mut self,
+        now_ms: i64,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<Replayed, ReplayError> {
+        use CoordinatorRecordKey as Key;
+        use CoordinatorRecordValue as Value;
+        let key = match CoordinatorRecordKey::decode(key) {
+            Ok(key) => key,
+            Err(DecodeError::UnknownType { number, .. }) => {
+                return Ok(Replayed::Skipped(number.try_into().unwrap_or(i16::MAX)));
+            }
+            Err(error) => return Err(ReplayError::Key(error)),
+        };
+        let record_type = key.record_type();
+        let read = |bytes| read_value(record_type, bytes);
+        match &key {
+            Key::LegacyOffsetCommit(k) => {
+                let key = OffsetKey::new(&k.group, &k.topic, k.partition);
+                let value = value.map(read).transpose()?;
+                self.replay_offset(now_ms, key, value.and_then(committed));
+            }
+            Key::OffsetCommit(k) => {
+                let key = OffsetKey::new(&k.group, &k.topic, k.partition);
+                let value = value.map(read).transpose()?;
+                self.replay_offset(now_ms, key, value.and_then(committed));
+            }
+            Key::GroupMetadata(k) => match value.map(read).transpose()? {
+                Some(Value::GroupMetadata(v)) => {
+                    self.registry.put(Box::new(group_of(Name::from(k.group.as_ref()), v)));
+                }
+                _ => self.registry.remove(&k.group),
+            },
+            _ => return Ok(Replayed::Skipped(record_type as i16)),
+        }
+        Ok(Replayed::Applied)
+    }
+
+    /// A group that has only offsets is not written itself.
+    fn replay_offset(&mut self, now_ms: i64, key: OffsetKey, value: Option<Committed>) {
+        if value.is_some() && self.registry.live(&key.group).is_none() {
+            self.registry.put(Box::new(Group::new(key.group.clone(), now_ms)));
+        }
+        self.offsets.replay(&key, value);
+    }
+}
+
+fn read_value(
+    record_type: CoordinatorRecordType,
+    bytes: &[u8],
+) -> Result<CoordinatorRecordValue<'_>, ReplayError> {
+    let failed = |source| ReplayError::Value { record_type: record_type as i16, source };
+    CoordinatorRecordValue::decode(record_type, bytes).map_err(failed)
+}
+
+fn committed(value: CoordinatorRecordValue<'_>) -> Option<Committed> {
+    match value {
+        CoordinatorRecordValue::OffsetCommit(v) => Some(offset_of(&v)),
+        CoordinatorRecordValue::LegacyOffsetCommit(v) => Some(legacy_offset_of(&v)),
+        _ => None,
+    }
+}
+
+fn offset_of(value: &OffsetCommitValue<'_>) -> Committed {
+    Committed {
+        offset: value.offset,
+        leader_epoch: value.leader_epoch,
+        metadata: value.metadata.as_ref().into(),
+        commit_ms: value.commit_timestamp,
+        expire_ms: (value.expire_timestamp != -1).then_some(value.expire_timestamp),
+        topic_id: value.topic_id,
+    }
+}
+
+fn legacy_offset_of(value: &LegacyOffsetCommitValue<'_>) -> Committed {
+    Committed {
+        offset: value.offset,
+        leader_epoch: -1,
+        metadata: value.metadata.as_ref().into(),
+        commit_ms: value.commit_timestamp,
+        expire_ms: None,
+        topic_id: Uuid::ZERO,
+    }
+}
+
+/// Members were in a stable generation when the record was written, so they are now.
+fn group_of(id: Name, value: GroupMetadataValue<'_>) -> Group {
+    let mut group = Group::new(id, 0);
+    let since_ms = value.current_state_timestamp;
+    group.state_since_ms = (since_ms != -1).then_some(since_ms);
+    group.generation = value.generation;
+    group.protocol = opt_name(value.protocol.as_ref());
+    group.leader = opt_name(value.leader.as_ref());
+    let protocol_type = value.protocol_type.as_ref();
+    group.protocol_type = (!protocol_type.is_empty()).then(|| Name::from(protocol_type));
+    if !value.members.is_empty() {
+        group.state = State::Stable;
+    }
+    for m in value.members {
+        let protocol = group.protocol.clone().unwrap_or_else(|| Name::from(""));
+        // Version 0 of the record has no rebalance timeout.
+        let rebalance_timeout_ms = match m.rebalance_timeout {
+            -1 => m.session_timeout,
+            timeout_ms => timeout_ms,
+        };
+        let terms = Terms {
+            session_timeout_ms: m.session_timeout,
+            rebalance_timeout_ms,
+            protocols: vec![Protocol { name: protocol, metadata: m.subscription.into_owned() }],
+        };
+        let (client_id, host) = (m.client_id.as_ref().into(), m.client_host.as_ref().into());
+        let instance_id = opt_name(m.group_instance_id.as_ref());
+        let id = Name::from(m.member_id.as_ref());
+        let mut member = Member::new(id, instance_id, client_id, host, terms);
+        member.assignment = m.assignment.into_owned();
+        group.add(member, protocol_type);
+    }
+    group.subscribed = group.read_subscriptions();
+    group
+}

@@ -1,0 +1,20 @@
+//! The classic group protocol, told as scripts: what clients do and when, and all that comes of it.
+//!
+//! A script's lines are commands (`time client verb group options`), each followed by what it
+//! brought about, indented. `check` runs the commands and compares the whole text. The same
+//! scripts run against Apache Kafka, see `kafka.rs`.
+
+mod admin;
+mod appends;
+mod commit;
+mod expire;
+mod golden;
+mod join;
+mod kafka;
+mod leave;
+mod limits;
+mod property;
+mod restart;
+mod statics;
+mod support;
+mod sync;

@@ -1,0 +1,272 @@
+//! A command of a script, and the request it stands for.
+
+use std::collections::BTreeMap;
+
+use klamm_groups::{Context, Request};
+use klamm_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use klamm_protocol::messages::leave_group_request::MemberIdentity;
+use klamm_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use klamm_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use klamm_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use klamm_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use klamm_protocol::messages::{
+    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+};
+use klamm_protocol::wire::{Message, Uuid};
+
+use super::names::Names;
+
+/// What a client remembers between its requests.
+#[derive(Default, Clone)]
+pub(crate) struct Client {
+    pub(crate) member: String,
+    pub(crate) generation: i32,
+    pub(crate) protocol: String,
+}
+
+pub(crate) struct Command<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) at_ms: i64,
+    pub(crate) client: &'a str,
+    pub(crate) verb: &'a str,
+    pub(crate) group: &'a str,
+    options: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Command<'a> {
+    pub(crate) fn parse(text: &'a str) -> Self {
+        let mut words = text.split_whitespace();
+        let mut word = || words.next().unwrap_or_default();
+        let at_ms = word().parse().expect("a command begins with its time");
+        let (client, verb, group) = (word(), word(), word());
+        let options = words.map(|w| w.split_once('=').unwrap_or((w, ""))).collect();
+        Self { text, at_ms, client, verb, group, options }
+    }
+
+    pub(crate) fn option(&self, name: &str) -> Option<&'a str> {
+        self.options.get(name).copied()
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str, otherwise: T) -> T {
+        self.option(name).map_or(otherwise, |v| v.parse().ok().expect("a number"))
+    }
+
+    /// A group name; `''` is the empty one.
+    fn group_id(&self) -> String {
+        if self.group == "''" { String::new() } else { self.group.to_owned() }
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        let newest = match self.verb {
+            "join" | "commit" => 9,
+            "fetch" => 9,
+            "sync" | "leave" | "list" => 5,
+            "beat" => 4,
+            "describe" => 6,
+            "delete" => 2,
+            _ => 0,
+        };
+        let version = self.number("v", newest);
+        Context { client_id: self.client.into(), client_host: "/127.0.0.1".into(), version }
+    }
+
+    pub(crate) fn request(&self, client: &Client, names: &Names) -> Request {
+        let group_id = self.group_id().into();
+        let member_id = self.member(client, names).into();
+        let group_instance_id = self.option("i").map(|i| i.to_owned().into());
+        let generation_id = self.number("gen", client.generation);
+        match self.verb {
+            "join" => Request::Join(JoinGroupRequest {
+                group_id,
+                session_timeout_ms: self.number("s", 10_000),
+                rebalance_timeout_ms: self.number("r", 20_000),
+                member_id,
+                group_instance_id,
+                protocol_type: self.option("type").unwrap_or("consumer").to_owned().into(),
+                protocols: self.protocols(),
+                ..JoinGroupRequest::default()
+            }),
+            "sync" => Request::Sync(SyncGroupRequest {
+                group_id,
+                generation_id,
+                member_id,
+                group_instance_id,
+                protocol_type: some(self.option("type").unwrap_or("consumer")),
+                protocol_name: some(self.option("name").unwrap_or(&client.protocol)),
+                assignments: self.assignments(names),
+                ..SyncGroupRequest::default()
+            }),
+            "beat" => Request::Heartbeat(HeartbeatRequest {
+                group_id,
+                generation_id,
+                member_id,
+                group_instance_id,
+                ..HeartbeatRequest::default()
+            }),
+            "leave" => Request::Leave(LeaveGroupRequest {
+                group_id,
+                members: self.leaving(&member_id, names),
+                member_id,
+                ..LeaveGroupRequest::default()
+            }),
+            "commit" => Request::Commit(OffsetCommitRequest {
+                group_id,
+                generation_id_or_member_epoch: generation_id,
+                member_id,
+                group_instance_id,
+                retention_time_ms: self.number("retention", -1),
+                topics: self.committed(),
+                ..OffsetCommitRequest::default()
+            }),
+            "fetch" => Request::Fetch {
+                group: OffsetFetchRequestGroup {
+                    group_id,
+                    topics: self.fetched(),
+                    ..OffsetFetchRequestGroup::default()
+                },
+                require_stable: self.option("stable").is_some(),
+            },
+            "forget" => {
+                Request::OffsetDelete(OffsetDeleteRequest { group_id, topics: self.forgotten() })
+            }
+            "describe" => Request::Describe(list(self.group)),
+            "delete" => Request::DeleteGroups(list(self.group)),
+            "list" => Request::List {
+                states: self.option("states").map(list).unwrap_or_default(),
+                types: self.option("types").map(list).unwrap_or_default(),
+            },
+            other => panic!("no such verb: {other}"),
+        }
+    }
+
+    /// `m=` is a short name or an id, `m=?` none; else the client's own.
+    fn member(&self, client: &Client, names: &Names) -> String {
+        match self.option("m") {
+            None => client.member.clone(),
+            Some("?") => String::new(),
+            Some(short) => names.long(short),
+        }
+    }
+
+    /// `p=range,rr` names protocols, `p=` none; `sub=t,u` is what a consumer says under each.
+    fn protocols(&self) -> Vec<JoinGroupRequestProtocol<'static>> {
+        let names = self.option("p").map_or(vec!["range".to_owned()], list);
+        let metadata = |name: &str| match self.option("sub") {
+            Some(topics) => subscription(topics),
+            None => self.option("meta").unwrap_or(name).as_bytes().to_vec(),
+        };
+        let protocol = |name: String| JoinGroupRequestProtocol {
+            metadata: metadata(&name).into(),
+            name: name.into(),
+            ..JoinGroupRequestProtocol::default()
+        };
+        names.into_iter().map(protocol).collect()
+    }
+
+    /// `assign=a1:x,b1:y`
+    fn assignments(&self, names: &Names) -> Vec<SyncGroupRequestAssignment<'static>> {
+        let assigned = self.option("assign").map(list).unwrap_or_default();
+        let part = |text: String| {
+            let (short, part) = text.split_once(':').expect("member:part");
+            SyncGroupRequestAssignment {
+                member_id: names.long(short).into(),
+                assignment: part.as_bytes().to_vec().into(),
+                ..SyncGroupRequestAssignment::default()
+            }
+        };
+        assigned.into_iter().map(part).collect()
+    }
+
+    /// `members=a1,/instance,b1/instance`; else the client's own.
+    fn leaving(&self, member: &str, names: &Names) -> Vec<MemberIdentity<'static>> {
+        let own = |member: &str| MemberIdentity {
+            member_id: member.to_owned().into(),
+            ..MemberIdentity::default()
+        };
+        let Some(members) = self.option("members") else { return vec![own(member)] };
+        let identity = |text: String| match text.split_once('/') {
+            None => own(&names.long(&text)),
+            Some((short, instance)) => {
+                MemberIdentity { group_instance_id: some(instance), ..own(&names.long(short)) }
+            }
+        };
+        list(members).into_iter().map(identity).collect()
+    }
+
+    /// `t:0=5` or `t:0=5:text`, separated by commas.
+    fn committed(&self) -> Vec<OffsetCommitRequestTopic<'static>> {
+        let mut topics = Vec::new();
+        for item in self.option("at").map(list).unwrap_or_default() {
+            let (partition, rest) = item.split_once('=').expect("topic:partition=offset");
+            let (topic, partition_index) = topic_partition(partition);
+            let (offset, metadata) = match rest.split_once(':') {
+                Some((offset, text)) => (offset, some(text)),
+                None => (rest, None),
+            };
+            topics.push(OffsetCommitRequestTopic {
+                name: topic.into(),
+                topic_id: Uuid::from_u128(self.number("id", 0)),
+                partitions: vec![OffsetCommitRequestPartition {
+                    partition_index,
+                    committed_offset: offset.parse().expect("an offset"),
+                    committed_leader_epoch: self.number("epoch", -1),
+                    commit_timestamp: self.number("time", -1),
+                    committed_metadata: metadata,
+                    ..OffsetCommitRequestPartition::default()
+                }],
+                ..OffsetCommitRequestTopic::default()
+            });
+        }
+        topics
+    }
+
+    /// `at=t:0,t:1`; without it all.
+    fn fetched(&self) -> Option<Vec<OffsetFetchRequestTopics<'static>>> {
+        let topic = |item: String| {
+            let (topic, partition) = topic_partition(&item);
+            OffsetFetchRequestTopics {
+                name: topic.into(),
+                topic_id: Uuid::from_u128(self.number("id", 0)),
+                partition_indexes: vec![partition],
+                ..OffsetFetchRequestTopics::default()
+            }
+        };
+        Some(list(self.option("at")?).into_iter().map(topic).collect())
+    }
+
+    fn forgotten(&self) -> Vec<OffsetDeleteRequestTopic<'static>> {
+        let topic = |item: String| {
+            let (topic, partition_index) = topic_partition(&item);
+            let partitions = vec![OffsetDeleteRequestPartition { partition_index }];
+            OffsetDeleteRequestTopic { name: topic.into(), partitions }
+        };
+        list(self.option("at").unwrap_or_default()).into_iter().map(topic).collect()
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect()
+}
+
+fn some(text: &str) -> Option<std::borrow::Cow<'static, str>> {
+    if text == "null" { None } else { Some(text.to_owned().into()) }
+}
+
+fn topic_partition(text: &str) -> (String, i32) {
+    let (topic, partition) = text.split_once(':').expect("topic:partition");
+    (topic.to_owned(), partition.parse().expect("a partition"))
+}
+
+/// The metadata of a consumer that subscribes to topics.
+pub(crate) fn subscription(topics: &str) -> Vec<u8> {
+    let topics = list(topics).into_iter().map(Into::into).collect();
+    let fields = ConsumerProtocolSubscription { topics, ..Default::default() }.to_bytes(1);
+    [&1i16.to_be_bytes()[..], &fields].concat()
+}
