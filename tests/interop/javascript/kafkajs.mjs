@@ -116,8 +116,10 @@ await run({
         configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })) }],
     }),
   createPartitions: (topic, count) => admin.createPartitions({ topicPartitions: [{ topic, count }] }),
-  deleteRecords: (topic, partition, before) =>
-    admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] }),
+  async deleteRecords(topic, partition, before) {
+    await admin.fetchTopicOffsets(topic); // the next call knows no leader of a topic it was never asked about
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] });
+  },
   async earliestOffset(topic, partition) {
     return Number((await admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition).low);
   },

@@ -11,14 +11,18 @@ use crate::{WAIT, check, equal, eventually};
 pub async fn run() {
     let (topic, codecs, group) = (name("admin"), name("codecs"), name("commit"));
     check("admin-describe-cluster", describe_cluster()).await;
-    check("admin-list-topics", async { Ok(ensure!(topics()?.contains(&codecs), "not listed")) }).await;
+    check("admin-list-topics", async { Ok(ensure!(topics()?.contains(&codecs), "not listed")) })
+        .await;
     check("admin-describe-topic", describe_topic(&codecs)).await;
     check("admin-describe-configs", describe_configs(&codecs)).await;
     check("admin-alter-configs", alter_configs(&topic)).await;
     check("admin-create-partitions", create_partitions(&topic)).await;
     check("admin-delete-records", delete_records(&topic)).await;
     check("admin-list-groups", async { state(&group).map(drop) }).await;
-    check("admin-describe-group", async { equal("group", ("Empty".to_owned(), 0), state(&group)?) }).await;
+    check("admin-describe-group", async {
+        equal("group", ("Empty".to_owned(), 0), state(&group)?)
+    })
+    .await;
     check("admin-group-offsets", group_offsets(&group)).await;
     check("admin-delete-group", delete_group(&group)).await;
     check("admin-delete-topic", delete_topic(&topic)).await;
@@ -29,7 +33,10 @@ async fn describe_cluster() -> Result<()> {
     let client = admin.inner();
     let nodes = client.fetch_metadata(None, WAIT)?;
     ensure!(client.fetch_cluster_id(WAIT).is_some_and(|id| !id.is_empty()), "no cluster id");
-    Ok(ensure!(nodes.brokers().iter().any(|node| node.id() == nodes.orig_broker_id()), "the node asked is not listed"))
+    Ok(ensure!(
+        nodes.brokers().iter().any(|node| node.id() == nodes.orig_broker_id()),
+        "the node asked is not listed"
+    ))
 }
 
 fn topics() -> Result<Vec<String>> {
@@ -49,7 +56,8 @@ async fn describe_topic(topic: &str) -> Result<()> {
 }
 
 async fn config(topic: &str, key: &str) -> Result<(Option<String>, ConfigSource)> {
-    let mut answers = admin()?.describe_configs([&ResourceSpecifier::Topic(topic)], &admin_options()).await?;
+    let mut answers =
+        admin()?.describe_configs([&ResourceSpecifier::Topic(topic)], &admin_options()).await?;
     let resource = answers.pop().context("no answer")??;
     let entry = resource.entries.into_iter().find(|entry| entry.name == key);
     entry.map(|entry| (entry.value, entry.source)).with_context(|| format!("no {key}"))
@@ -57,8 +65,16 @@ async fn config(topic: &str, key: &str) -> Result<(Option<String>, ConfigSource)
 
 async fn describe_configs(topic: &str) -> Result<()> {
     let text = |value: &str| Some(value.to_owned());
-    equal("set value", (text("86400000"), ConfigSource::DynamicTopic), config(topic, "retention.ms").await?)?;
-    equal("default value", (text("producer"), ConfigSource::Default), config(topic, "compression.type").await?)
+    equal(
+        "set value",
+        (text("86400000"), ConfigSource::DynamicTopic),
+        config(topic, "retention.ms").await?,
+    )?;
+    equal(
+        "default value",
+        (text("producer"), ConfigSource::Default),
+        config(topic, "compression.type").await?,
+    )
 }
 
 async fn alter_configs(topic: &str) -> Result<()> {
@@ -67,7 +83,8 @@ async fn alter_configs(topic: &str) -> Result<()> {
     let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
     alter(change.set("retention.ms", "7200000")).await?;
     let becomes = async |value: Option<String>| {
-        eventually("the new value", async || Ok(config(topic, "retention.ms").await?.0 == value)).await
+        eventually("the new value", async || Ok(config(topic, "retention.ms").await?.0 == value))
+            .await
     };
     becomes(Some("7200000".to_owned())).await?;
     // AlterConfigs replaces the whole set of a topic's configs.
@@ -83,7 +100,9 @@ async fn alter(change: AlterConfig<'_>) -> Result<()> {
 }
 
 async fn create_partitions(topic: &str) -> Result<()> {
-    for answer in admin()?.create_partitions([&NewPartitions::new(topic, 3)], &admin_options()).await? {
+    for answer in
+        admin()?.create_partitions([&NewPartitions::new(topic, 3)], &admin_options()).await?
+    {
         answer.map_err(|(_, code)| code)?;
     }
     eventually("three partitions", async || {

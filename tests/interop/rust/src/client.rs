@@ -44,7 +44,10 @@ pub struct Record {
 /// The client's configuration: the broker to talk to and what a check adds.
 pub fn config(extra: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", env::var("BOOTSTRAP").unwrap_or_else(|_| "localhost:9092".into()));
+    config.set(
+        "bootstrap.servers",
+        env::var("BOOTSTRAP").unwrap_or_else(|_| "localhost:9092".into()),
+    );
     for (key, value) in extra {
         config.set(*key, *value);
     }
@@ -77,7 +80,8 @@ pub async fn produce(topic: &str, records: &[Record], extra: &[(&str, &str)]) ->
         let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header { key, value: value.as_ref() })
         });
-        let mut message = FutureRecord::<[u8], [u8]>::to(topic).partition(record.partition).headers(headers);
+        let mut message =
+            FutureRecord::<[u8], [u8]>::to(topic).partition(record.partition).headers(headers);
         message.key = record.key.as_deref();
         message.payload = record.value.as_deref();
         message.timestamp = record.timestamp;
@@ -102,7 +106,12 @@ pub fn consumer(group: &str) -> Result<StreamConsumer> {
 }
 
 /// Reads `count` records of one partition from `offset`.
-pub async fn read(topic: &str, partition: i32, offset: i64, count: usize) -> Result<Vec<OwnedMessage>> {
+pub async fn read(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    count: usize,
+) -> Result<Vec<OwnedMessage>> {
     let reader = consumer("unused")?;
     let mut at = TopicPartitionList::new();
     at.add_partition_offset(topic, partition, Offset::Offset(offset))?;
@@ -128,6 +137,9 @@ pub async fn receive(reader: &StreamConsumer, wait: Duration) -> Result<Option<O
 /// The headers of a message as a list.
 pub fn headers(message: &OwnedMessage) -> Vec<(String, Option<Vec<u8>>)> {
     message.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+        headers
+            .iter()
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect()
     })
 }

@@ -42,7 +42,11 @@ fn member(topic: &str) -> Result<StreamConsumer> {
 
 async fn fill(topic: &str, partitions: i32, numbers: std::ops::Range<i32>) -> Result<()> {
     let records: Vec<_> = numbers
-        .map(|i| Record { partition: i % partitions, value: Some(i.to_string().into_bytes()), ..Record::default() })
+        .map(|i| Record {
+            partition: i % partitions,
+            value: Some(i.to_string().into_bytes()),
+            ..Record::default()
+        })
         .collect();
     produce(topic, &records, &[]).await?;
     Ok(())

@@ -31,7 +31,11 @@ fn sample(partition: i32, i: i64) -> Record {
     let mut value = format!("value-{i} ").repeat(i as usize + 1).into_bytes();
     value.extend(0..=255);
     let header = |key: &str, value: &[u8]| (key.to_owned(), Some(value.to_vec()));
-    let headers = vec![header("trace", b"first"), header("trace", b"second"), header("binary", &[0, 0xff, 0x80])];
+    let headers = vec![
+        header("trace", b"first"),
+        header("trace", b"second"),
+        header("binary", &[0, 0xff, 0x80]),
+    ];
     Record {
         partition,
         key: (i % 5 != 1).then(|| format!("key-{i}").into_bytes()),
@@ -80,7 +84,8 @@ async fn empty_bytes() -> Result<()> {
 /// A header whose value is null is not one whose value is empty.
 async fn null_header() -> Result<()> {
     let list = vec![("null".to_owned(), None), ("empty".to_owned(), Some(Vec::new()))];
-    let record = Record { value: Some(b"value".to_vec()), headers: list.clone(), ..Record::default() };
+    let record =
+        Record { value: Some(b"value".to_vec()), headers: list.clone(), ..Record::default() };
     equal("headers", list, headers(&one(&name("null-header"), record).await?))
 }
 
@@ -101,8 +106,13 @@ fn offset_at(topic: &str, timestamp: i64) -> Result<Offset> {
 async fn idempotent() -> Result<()> {
     let topic = name("idempotent");
     create_topic(&topic, 1, &[]).await?;
-    let records: Vec<_> = (0..50).map(|i| Record { value: Some(vec![i]), ..Record::default() }).collect();
+    let records: Vec<_> =
+        (0..50).map(|i| Record { value: Some(vec![i]), ..Record::default() }).collect();
     produce(&topic, &records, &[("enable.idempotence", "true")]).await?;
-    let values = read(&topic, 0, 0, 50).await?.iter().flat_map(|m| m.payload().map(<[u8]>::to_vec)).collect();
+    let values = read(&topic, 0, 0, 50)
+        .await?
+        .iter()
+        .flat_map(|m| m.payload().map(<[u8]>::to_vec))
+        .collect();
     equal("values", (0..50).map(|i| vec![i]).collect::<Vec<_>>(), values)
 }

@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# The official command-line tools of Apache Kafka, each called by its class as its script would.
+# KAFKA_JARS is the folder of their jars.
+source "$(dirname "$0")/check.sh"
+
+run() {
+  local class=$1
+  shift
+  timeout 60 java -Xmx256M -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$KAFKA_JARS/*" "$class" "$@"
+}
+
+connected() {
+  local class=$1
+  shift
+  run "org.apache.kafka.tools.$class" --bootstrap-server "$BOOTSTRAP" "$@"
+}
+
+topics() { connected TopicCommand "$@"; }
+console_producer() { connected ConsoleProducer "$@"; }
+console_consumer() { connected consumer.ConsoleConsumer --timeout-ms 20000 "$@"; }
+consumer_groups() { connected consumer.group.ConsumerGroupCommand "$@"; }
+get_offsets() { connected GetOffsetShell "$@"; }
+configs() { run kafka.admin.ConfigCommand --bootstrap-server "$BOOTSTRAP" "$@"; }
+dump_log() { run org.apache.kafka.tools.DumpLogSegments "$@"; }
+
+topic=$PREFIX-tools
+group=$PREFIX-group
+
+api_versions() {
+  local answer
+  answer=$(connected BrokerApiVersionsCommand)
+  contains "$answer" "Produce(0): "
+  contains "$answer" "Fetch(1): "
+}
+
+create() { contains "$(topics --create --topic "$topic" --partitions 2 --config retention.ms=86400000)" "Created topic $topic"; }
+
+describe() {
+  local answer
+  answer=$(topics --describe --topic "$topic")
+  contains "$answer" "PartitionCount: 2"
+  contains "$answer" "retention.ms=86400000"
+  contains "$answer" "Partition: 1"
+}
+
+alter() {
+  topics --alter --topic "$topic" --partitions 3
+  eventually three_partitions
+}
+three_partitions() { contains "$(topics --describe --topic "$topic")" "PartitionCount: 3"; }
+
+list() { contains "$(topics --list)" "$topic"; }
+
+# Fields of a line: headers, key, value; NULL stands for null.
+produce() {
+  printf 'trace:first,trace:second\tkey-0\tvalue 0\ntrace:x\tkey-0\tNULL\n' >"$scratch/input"
+  for i in {1..8}; do printf 'trace:x\tkey-0\tvalue %s\n' "$i"; done >>"$scratch/input"
+  console_producer --topic "$topic" --compression-codec gzip --reader-property parse.key=true \
+    --reader-property parse.headers=true --reader-property null.marker=NULL <"$scratch/input"
+}
+
+consume() {
+  local answer
+  answer=$(console_consumer --topic "$topic" --from-beginning --max-messages 10 --group "$group" \
+    --formatter-property print.key=true --formatter-property print.headers=true)
+  contains "$answer" $'trace:first,trace:second\tkey-0\tvalue 0'
+  contains "$answer" $'trace:x\tkey-0\tvalue 8'
+}
+
+# All records of a key are in one partition; the tombstone is the second.
+tombstone() {
+  local partition
+  partition=$(filled_partition)
+  equal "value" null "$(console_consumer --topic "$topic" --partition "$partition" --offset 1 --max-messages 1 2>/dev/null)"
+}
+
+filled_partition() { get_offsets --topic "$topic" | grep ':10$' | cut -d: -f2; }
+
+offsets() {
+  equal "records" 10 "$(get_offsets --topic "$topic" | awk -F: '{sum += $3} END {print sum}')"
+  equal "earliest" 0 "$(get_offsets --topic "$topic" --time earliest | awk -F: '{sum += $3} END {print sum}')"
+}
+
+offsets_by_time() {
+  contains "$(get_offsets --topic "$topic" --time 1000000000000)" "$topic:$(filled_partition):0"
+  contains "$(get_offsets --topic "$topic" --time max-timestamp)" "$topic:$(filled_partition):"
+}
+
+configs_describe() {
+  contains "$(configs --describe --topic "$topic")" "retention.ms=86400000"
+  contains "$(configs --describe --topic "$topic" --all)" "compression.type=producer"
+}
+
+configs_alter() {
+  configs --alter --topic "$topic" --add-config max.message.bytes=2000000
+  eventually config_is_set
+  configs --alter --topic "$topic" --delete-config max.message.bytes
+}
+config_is_set() { contains "$(configs --describe --topic "$topic")" "max.message.bytes=2000000"; }
+
+groups_list() { contains "$(consumer_groups --list)" "$group"; }
+
+groups_describe() {
+  local answer
+  answer=$(consumer_groups --describe --group "$group")
+  equal "lag of the filled partition" "10 10 0" "$(awk -v t="$topic" '$2 == t && $5 == 10 {print $4, $5, $6}' <<<"$answer")"
+  contains "$(consumer_groups --describe --group "$group" --state)" Empty
+}
+
+groups_reset() {
+  consumer_groups --reset-offsets --group "$group" --topic "$topic" --to-earliest --execute
+  contains "$(consumer_groups --describe --group "$group" | awk -v t="$topic" '$2 == t {print $6}')" 10
+}
+
+groups_delete() {
+  contains "$(consumer_groups --delete --group "$group")" "Deletion of requested consumer groups"
+  ! grep -Fxq "$group" <(consumer_groups --list)
+}
+
+delete_records() {
+  local partition
+  partition=$(filled_partition)
+  echo "{\"partitions\": [{\"topic\": \"$topic\", \"partition\": $partition, \"offset\": 4}], \"version\": 1}" >"$scratch/delete.json"
+  contains "$(connected DeleteRecordsCommand --offset-json-file "$scratch/delete.json")" "low_watermark: 4"
+  contains "$(get_offsets --topic "$topic" --time earliest)" "$topic:$partition:4"
+}
+
+log_dirs() { contains "$(connected LogDirsCommand --describe --topic-list "$topic")" "\"partition\":\"$topic-0\""; }
+
+producer_perf() {
+  contains "$(run org.apache.kafka.tools.ProducerPerformance --bootstrap-server "$BOOTSTRAP" --topic "$PREFIX-perf" \
+    --num-records 20000 --record-size 200 --throughput -1 --command-property compression.type=lz4)" "20000 records sent"
+}
+
+consumer_perf() {
+  local answer
+  answer=$(connected ConsumerPerformance --topic "$PREFIX-perf" --num-records 20000 --timeout 20000 --group "$PREFIX-perf")
+  equal "records" 20000 "$(tail -n 1 <<<"$answer" | awk -F ', *' '{print $5}')"
+}
+
+verifiable_producer() {
+  contains "$(connected VerifiableProducer --topic "$PREFIX-verifiable" --max-messages 100)" '"acked":100'
+}
+
+verifiable_consumer() {
+  local answer
+  answer=$(connected VerifiableConsumer --topic "$PREFIX-verifiable" --group-id "$PREFIX-verifiable" --max-messages 100 \
+    --reset-policy earliest)
+  contains "$answer" '"name":"partitions_assigned"'
+  contains "$answer" '"offset":100'
+  contains "$answer" '"success":true'
+}
+
+segment() { echo "$DATA_DIR/$topic-$(filled_partition)/00000000000000000000.$1"; }
+
+dump() {
+  local answer
+  answer=$(dump_log --deep-iteration --print-data-log --files "$(segment log)")
+  contains "$answer" "compresscodec: gzip"
+  contains "$answer" "isvalid: true"
+  contains "$answer" "headerKeys: [trace,trace]"
+  contains "$answer" "payload: value 0"
+}
+
+# The sanity check says nothing of a sound index and names the records that contradict it otherwise.
+dump_index() {
+  dump_log --index-sanity-check --files "$(segment index)"
+  dump_log --files "$(segment timeindex)" >"$scratch/timeindex"
+  ! grep -iE 'mismatch|out of order|not found' "$scratch/timeindex"
+}
+
+delete() {
+  topics --delete --topic "$topic"
+  eventually not_listed
+}
+not_listed() { ! grep -Fxq "$topic" <(topics --list); }
+
+check kafka-broker-api-versions api_versions
+check kafka-topics-create create
+check kafka-topics-describe describe
+check kafka-topics-alter alter
+check kafka-topics-list list
+check kafka-console-producer produce
+check kafka-console-consumer consume
+check kafka-console-consumer-tombstone tombstone
+check kafka-get-offsets offsets
+check kafka-get-offsets-by-time offsets_by_time
+check kafka-configs-describe configs_describe
+check kafka-configs-alter configs_alter
+check kafka-consumer-groups-list groups_list
+check kafka-consumer-groups-describe groups_describe
+check kafka-consumer-groups-reset groups_reset
+check kafka-consumer-groups-delete groups_delete
+if [[ -n ${DATA_DIR:-} ]]; then
+  check kafka-dump-log dump
+  check kafka-dump-log-index dump_index
+else
+  echo "skip kafka-dump-log: DATA_DIR is not set"
+  echo "skip kafka-dump-log-index: DATA_DIR is not set"
+fi
+check kafka-delete-records delete_records
+check kafka-log-dirs log_dirs
+check kafka-producer-perf-test producer_perf
+check kafka-consumer-perf-test consumer_perf
+check kafka-verifiable-producer verifiable_producer
+check kafka-verifiable-consumer verifiable_consumer
+check kafka-topics-delete delete
