@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{DecodeError, Message, Reader, Request, TaggedField, Writer};
+use super::{DecodeError, Message, Reader, Request, Writer};
 use crate::ApiKey;
 use crate::messages::{RequestHeader, ResponseHeader};
 
@@ -64,8 +64,20 @@ pub fn response<'b>(
     correlation_id: i32,
     body: &impl Message<'b>,
 ) -> Writer {
+    response_into(Vec::new(), key, version, correlation_id, body)
+}
+
+/// As [`response`], into a buffer that was used before; what is in it is thrown away.
+pub fn response_into<'b>(
+    mut buf: Vec<u8>,
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    body: &impl Message<'b>,
+) -> Writer {
+    buf.clear();
     let header = ResponseHeader { correlation_id, ..ResponseHeader::default() };
-    framed(|w| {
+    framed(buf, |w| {
         header.encode(w, key.response_header_version(version));
         body.encode(w, version);
     })
@@ -83,17 +95,17 @@ pub fn request<'a, R: Request<'a>>(
         request_api_version: version,
         correlation_id,
         client_id: client_id.map(Cow::Borrowed),
-        unknown_tagged_fields: Vec::<TaggedField<'_>>::new(),
+        unknown_tagged_fields: Vec::new(),
     };
-    framed(|w| {
+    framed(Vec::new(), |w| {
         header.encode(w, R::KEY.request_header_version(version));
         body.encode(w, version);
     })
 }
 
 /// Puts the length in front of what `write` writes.
-fn framed(write: impl FnOnce(&mut Writer)) -> Writer {
-    let mut w = Writer::new();
+fn framed(buf: Vec<u8>, write: impl FnOnce(&mut Writer)) -> Writer {
+    let mut w = Writer::from_buf(buf);
     w.i32(0);
     write(&mut w);
     let len = w.wire_len() - 4;

@@ -64,19 +64,19 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`DecodeError::UnexpectedEnd`]; so do all readers of fixed-size values below.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let remaining = self.remaining();
-        if len > remaining {
-            return Err(DecodeError::UnexpectedEnd { at: self.pos, wanted: len, remaining });
-        }
-        let bytes = &self.buf[self.pos..self.pos + len];
+        let Some(bytes) = self.rest().get(..len) else { return Err(self.too_short(len)) };
         self.pos += len;
         Ok(bytes)
     }
 
+    fn too_short(&self, wanted: usize) -> DecodeError {
+        DecodeError::UnexpectedEnd { at: self.pos, wanted, remaining: self.remaining() }
+    }
+
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (at, remaining) = (self.pos, self.remaining());
-        let end = DecodeError::UnexpectedEnd { at, wanted: N, remaining };
-        self.take(N)?.try_into().map_err(|_| end)
+        let Some(bytes) = self.rest().first_chunk() else { return Err(self.too_short(N)) };
+        self.pos += N;
+        Ok(*bytes)
     }
 
     /// A Boolean: any byte but 0 is true.

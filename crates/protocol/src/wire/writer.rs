@@ -248,14 +248,16 @@ impl Writer {
         known: &[(u32, bool)],
         mut write: impl FnMut(&mut Self, u32),
     ) {
-        let is_known = |tag: u32| known.iter().any(|&(k, set)| set && k == tag);
-        let mut unknown = unknown.iter().filter(|field| !is_known(field.tag)).peekable();
-        let count = unknown.clone().count() + known.iter().filter(|(_, set)| *set).count();
+        let present = || known.iter().filter(|(_, set)| *set).map(|(tag, _)| *tag);
+        // A tag that was unknown in the version it was read in may be known in this one.
+        let others = unknown.iter().filter(|field| present().all(|tag| tag != field.tag));
+        let count = others.clone().count() + present().count();
         self.uvarint(u32::try_from(count).unwrap_or(u32::MAX));
-        for &(tag, _) in known.iter().filter(|(_, set)| *set) {
-            while let Some(field) = unknown.next_if(|field| field.tag < tag) {
-                self.unknown_tag(field);
-            }
+        let mut from = 0;
+        for tag in present() {
+            let between = |field: &&TaggedField<'_>| (from..tag).contains(&field.tag);
+            others.clone().filter(between).for_each(|field| self.unknown_tag(field));
+            from = tag;
             self.uvarint(tag);
             let start = self.buf.len();
             write(self, tag);
@@ -263,7 +265,7 @@ impl Writer {
             let (size, len) = uvarint(u32::try_from(self.buf.len() - start).unwrap_or(u32::MAX));
             self.buf.splice(start..start, size[..len].iter().copied());
         }
-        unknown.for_each(|field| self.unknown_tag(field));
+        others.filter(|field| field.tag >= from).for_each(|field| self.unknown_tag(field));
     }
 
     /// The tagged fields of a struct that knows none.

@@ -16,6 +16,13 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
+    /// As [`recode`](Self::recode) of bytes that may be anything; tells them if it panics.
+    pub(crate) fn try_any(&self, bytes: &[u8], version: i16) {
+        let _told = OnPanic { name: self.name, version, bytes };
+        // Reading them must end, well or badly; what was read can be written.
+        let _ = self.recode(bytes, version);
+    }
+
     pub(crate) fn recode(&self, bytes: &[u8], version: i16) -> Result<Vec<u8>, DecodeError> {
         (self.recode)(bytes, version, version)
     }
@@ -23,6 +30,21 @@ impl Codec {
     /// Decodes in version `from` and encodes in version `to`.
     pub(crate) fn convert(&self, bytes: &[u8], from: i16, to: i16) -> Result<Vec<u8>, DecodeError> {
         (self.recode)(bytes, from, to)
+    }
+}
+
+/// Tells what was read when a test panicked.
+struct OnPanic<'a> {
+    name: &'static str,
+    version: i16,
+    bytes: &'a [u8],
+}
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("reading {} {} from {:?}", self.name, self.version, self.bytes);
+        }
     }
 }
 

@@ -1,7 +1,12 @@
 //! The generated codec against Kafka's own classes, against an independent implementation, and
 //! against itself.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod borrow;
 mod codecs;
