@@ -46,3 +46,8 @@ pub const SUPPORTED: [Supported; 7] = [
 pub fn supported(name: &str) -> Option<&'static Supported> {
     SUPPORTED.iter().find(|feature| feature.name == name)
 }
+
+/// Every feature with the lowest and highest level that this release supports.
+pub fn supported_features() -> impl Iterator<Item = (&'static str, i16, i16)> {
+    SUPPORTED.iter().map(|feature| (feature.name, feature.min, feature.max))
+}

@@ -15,7 +15,11 @@ pub mod features;
 mod image;
 mod record;
 
+pub use decide::{
+    ConfigChange, ConfigRules, Entropy, Refusal, Settings, TopicConfigEntry,
+};
 pub use delta::Delta;
+pub use features::supported_features;
 pub use image::{
     Broker, Controller, Endpoint, Features, Image, Map, Partition, QuotaEntity, Replicas, Resource,
     ResourceKind, ScramKey, Topic, VersionSpan,

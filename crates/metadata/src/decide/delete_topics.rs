@@ -22,19 +22,16 @@ struct Wanted<'a> {
 /// Decides about topics to be deleted, by name or by id, each by itself.
 ///
 /// # Errors
-/// `TOPIC_DELETION_DISABLED` (before version 3 Kafka says `INVALID_REQUEST`) for the whole request
-/// if `delete.topic.enable` is off.
+/// `TOPIC_DELETION_DISABLED` for the whole request if `delete.topic.enable` is off. Clients of
+/// versions before 3 do not know that code: Kafka tells them `INVALID_REQUEST`.
 pub fn delete_topics(
     image: &Image,
     context: &Context<'_>,
     request: &DeleteTopicsRequest<'_>,
-    version: i16,
 ) -> Result<Decision<DeleteTopicsResponse<'static>>, Refusal> {
     if !context.settings.delete_topic_enable {
-        let modern = version >= 3;
-        let code =
-            if modern { ErrorCode::TopicDeletionDisabled } else { ErrorCode::InvalidRequest };
-        return Err(Refusal::new(code, "Topic deletion is disabled."));
+        let text = "Topic deletion is disabled.";
+        return Err(Refusal::new(ErrorCode::TopicDeletionDisabled, text));
     }
     let by_name =
         request.topic_names.iter().map(|name| Wanted { name: Some(name), id: Uuid::ZERO });
