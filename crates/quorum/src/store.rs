@@ -158,12 +158,15 @@ impl Store {
         let mut bytes = Vec::new();
         let mut last = self.written;
         let mut term = None;
+        let limit = WRITE_BYTES.min(self.batch_bytes_max());
         for entry in self.cache.iter().filter(|entry| entry.index > self.written) {
-            if bytes.len() > WRITE_BYTES || *term.get_or_insert(entry.term) != entry.term {
+            let batch = batch::of_entry(entry, leadership);
+            let batch = batch.map_err(|error| AppendError::Invalid(error.to_string()))?;
+            let full = !bytes.is_empty() && bytes.len() + batch.len() > limit;
+            if full || *term.get_or_insert(entry.term) != entry.term {
                 break;
             }
-            let batch = batch::of_entry(entry, leadership);
-            bytes.extend(batch.map_err(|error| AppendError::Invalid(error.to_string()))?);
+            bytes.extend(batch);
             last = entry.index;
         }
         let epoch = term.and_then(|term| i32::try_from(term).ok());
@@ -176,6 +179,11 @@ impl Store {
         self.log.append(&mut bytes, &options)?;
         self.written = last;
         Ok(())
+    }
+
+    /// The largest batch that a segment takes, bytes.
+    pub(crate) fn batch_bytes_max(&self) -> usize {
+        usize::try_from(self.log.config().segment_bytes).unwrap_or(usize::MAX)
     }
 
     /// The work that makes everything written so far durable.

@@ -86,7 +86,7 @@ fn names(node: &Node) -> Vec<String> {
 #[test]
 fn what_was_answered_survives_power_cuts() {
     let seeds = std::env::var("KLAMM_SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in seeds.map_or(0..60, |seed: u64| seed..seed + 1) {
+    for seed in seeds.map_or(0..200, |seed: u64| seed..seed + 1) {
         let outcome = std::panic::catch_unwind(|| block_on(power_cuts(seed)));
         if let Err(panic) = outcome {
             println!("KLAMM_SEED={seed} cargo test -p klamm-quorum --test quorum power_cuts");
@@ -97,8 +97,8 @@ fn what_was_answered_survives_power_cuts() {
 
 async fn power_cuts(seed: u64) {
     let mut node = Node::new(seed);
-    node.config.snapshot_bytes = 1_500;
-    node.config.segment_bytes = 3_000;
+    node.config.snapshot_bytes = 5_000;
+    node.config.segment_bytes = 20_000;
     let mut answered: Vec<String> = Vec::new();
     let mut next = 0;
     for life in 0..6 {

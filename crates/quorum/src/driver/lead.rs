@@ -1,10 +1,20 @@
 //! The active controller: commands are decided and proposed.
 
-use klamm_metadata::decide::{self, Context, Sessions};
-use klamm_protocol::messages::{AbortTransactionRecord, metadata_record::MetadataRecord};
+use klamm_metadata::{
+    Refusal,
+    decide::{self, Context, Sessions},
+};
+use klamm_protocol::{
+    ErrorCode,
+    messages::{AbortTransactionRecord, metadata_record::MetadataRecord},
+};
 
 use super::{Driver, Waiting};
-use crate::{QuorumError, batch, command::{Desk, Task}, entropy::EnvEntropy};
+use crate::{
+    QuorumError, batch,
+    command::{Desk, Task},
+    entropy::EnvEntropy,
+};
 
 /// Commands that are decided before raft gets to work on them.
 const COMMANDS_AT_ONCE: usize = 256;
@@ -84,6 +94,10 @@ impl Driver {
         // The features of the result: a new level says how records are written from itself on.
         let data = batch::of_records(records, next.features(), now_ms)
             .map_err(|error| QuorumError::Stopped(error.to_string()))?;
+        if data.len() > self.node.store().batch_bytes_max() {
+            let text = "The change takes more bytes than metadata.log.segment.bytes allows.";
+            return Err(Refusal::new(ErrorCode::PolicyViolation, text).into());
+        }
         self.node.propose(Vec::new(), data).map_err(|error| {
             tracing::warn!("a change of the metadata was not taken: {error}");
             QuorumError::Busy

@@ -20,7 +20,7 @@ use klamm_quorum::{Defaults, NoPeers, OpenError, Quorum, QuorumConfig};
 
 /// Any key may have any value.
 #[derive(Debug)]
-pub struct AnyConfig;
+pub(crate) struct AnyConfig;
 
 impl ConfigRules for AnyConfig {
     fn alter(
@@ -49,21 +49,21 @@ impl ConfigRules for AnyConfig {
     }
 }
 
-pub fn defaults() -> Defaults {
+pub(crate) fn defaults() -> Defaults {
     Defaults { settings: Settings::default(), rules: Arc::new(AnyConfig) }
 }
 
-pub const CLUSTER: &str = "cluster";
+pub(crate) const CLUSTER: &str = "cluster";
 
 /// A node whose disk outlives it.
-pub struct Node {
-    pub disk: VirtualDisk,
-    pub random: Random,
-    pub config: QuorumConfig,
+pub(crate) struct Node {
+    pub(crate) disk: VirtualDisk,
+    pub(crate) random: Random,
+    pub(crate) config: QuorumConfig,
 }
 
 impl Node {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let random = Random::from_seed(seed);
         let disk = VirtualDisk::new(random.clone());
         let env = Env {
@@ -76,16 +76,16 @@ impl Node {
         Self { disk, random, config }
     }
 
-    pub async fn start(&self) -> Result<Quorum, OpenError> {
+    pub(crate) async fn start(&self) -> Result<Quorum, OpenError> {
         Quorum::start(self.config.clone(), defaults(), Box::new(NoPeers)).await
     }
 }
 
-pub fn uuid(number: u128) -> Uuid {
+pub(crate) fn uuid(number: u128) -> Uuid {
     Uuid::from_u128(number + 1000)
 }
 
-pub fn registration(broker: i32, incarnation: u128) -> BrokerRegistrationRequest<'static> {
+pub(crate) fn registration(broker: i32, incarnation: u128) -> BrokerRegistrationRequest<'static> {
     let features = features::SUPPORTED.iter().map(|feature| Feature {
         name: feature.name.into(),
         min_supported_version: feature.min,
@@ -104,7 +104,7 @@ pub fn registration(broker: i32, incarnation: u128) -> BrokerRegistrationRequest
 }
 
 /// Registers a broker and unfences it; gives its epoch.
-pub async fn join(quorum: &Quorum, broker: i32, incarnation: u128) -> i64 {
+pub(crate) async fn join(quorum: &Quorum, broker: i32, incarnation: u128) -> i64 {
     let registered = quorum.register_broker(registration(broker, incarnation)).await;
     let epoch = registered.expect("registered").broker_epoch;
     let heartbeat = BrokerHeartbeatRequest {
@@ -119,7 +119,7 @@ pub async fn join(quorum: &Quorum, broker: i32, incarnation: u128) -> i64 {
     epoch
 }
 
-pub fn topic(name: &str, partitions: i32) -> CreateTopicsRequest<'static> {
+pub(crate) fn topic(name: &str, partitions: i32) -> CreateTopicsRequest<'static> {
     let topic = CreatableTopic {
         name: name.to_owned().into(),
         num_partitions: partitions,
@@ -130,7 +130,7 @@ pub fn topic(name: &str, partitions: i32) -> CreateTopicsRequest<'static> {
 }
 
 /// Creates a topic; gives the error code.
-pub async fn create(quorum: &Quorum, name: &str, partitions: i32) -> i16 {
+pub(crate) async fn create(quorum: &Quorum, name: &str, partitions: i32) -> i16 {
     let response = quorum.create_topics(topic(name, partitions)).await.expect("decided");
     response.topics[0].error_code
 }
