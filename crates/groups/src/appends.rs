@@ -6,10 +6,10 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::HeartbeatResponse;
 
 use crate::api::{AppendId, CoordinatorRecord, Effect, Response, Token, told_of_append};
-use crate::classic::Replaced;
+use crate::classic::{Group, Replaced};
 use crate::coordinator::Coordinator;
 use crate::name::Name;
-use crate::offsets::OffsetKey;
+use crate::offsets::{Committed, OffsetKey};
 use crate::timers::TimerKey;
 
 /// What an append changes for readers.
@@ -17,7 +17,7 @@ use crate::timers::TimerKey;
 pub(crate) struct Changes {
     pub(crate) created: Option<Name>,
     pub(crate) deleted: Vec<Name>,
-    pub(crate) offsets: Vec<(OffsetKey, Option<crate::offsets::Committed>)>,
+    pub(crate) offsets: Vec<(OffsetKey, Option<Committed>)>,
 }
 
 /// What happens when an append has ended.
@@ -86,21 +86,32 @@ impl Coordinator {
     pub(crate) fn settle_append(&mut self, id: AppendId, result: Result<(), ErrorCode>) {
         let Some(open) = self.appends.open.remove(&id) else { return };
         self.timers.cancel(TimerKey::Append(id));
-        for key in &open.offsets {
-            self.offsets.settle(key, id, result.is_ok());
-        }
         for name in &open.groups {
             match result {
                 Ok(()) => self.registry.settle(name, id),
                 Err(error) => {
                     if let Some(group) = self.registry.revert(name, id) {
-                        self.dissolve(group, told_of_append(error));
+                        self.dissolve(*group, told_of_append(error));
                     }
                 }
             }
         }
+        for key in &open.offsets {
+            self.offsets.settle(key, id, result.is_ok());
+            if result.is_ok() {
+                self.ensure_group_of(key);
+            }
+        }
         for then in open.then {
             self.carry_on(then, result);
+        }
+    }
+
+    /// The append that made the group may have failed and this one not; whoever reads the log
+    /// will find a group.
+    fn ensure_group_of(&mut self, key: &OffsetKey) {
+        if !self.registry.knows(&key.group) && self.offsets.is_durable(key) {
+            self.registry.put(Box::new(Group::new(key.group.clone(), self.now_ms)));
         }
     }
 

@@ -20,9 +20,10 @@ use crate::timers::{TimerKey, Timers};
 ///   DeleteGroups and a fetch of stable offsets also wait for what was decided before them.
 ///   JoinGroup and SyncGroup wait for other members instead, and for the appends of their group.
 /// - *Appends*: the driver appends in the order of the effects, one batch each, and reports each
-///   append once. Successes are reported in that order; a failure whenever it is known, and it
-///   means that the records are not in the log and never will be. A report that does not come
-///   within `offsets.commit.timeout.ms` fails the waiting answers but not the change.
+///   append once, in that order. Effects of a report come after those that are still to be carried
+///   out. A failure means that the records are not in the log and never will be; appends that
+///   are outstanding behind a failed one fail too. A report that does not come within
+///   `offsets.commit.timeout.ms` fails the waiting answers but not the change.
 /// - *A failed append* takes back the change: committed offsets, a group's creation or deletion,
 ///   a static member's new id. A stored assignment makes its group rebalance. A generation that
 ///   ended with the last member stays ended.

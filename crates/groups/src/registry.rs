@@ -65,6 +65,11 @@ impl Registry {
         self.slots.values().filter_map(Slot::visible)
     }
 
+    /// Whether the group is there, or was until an append that has not ended.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.slots.contains_key(id)
+    }
+
     /// The live group came to be with this append.
     pub(crate) fn created_by(&mut self, id: &Name, append: AppendId) {
         self.slots.entry(id.clone()).or_default().changes.push((append, Change::Created));
@@ -117,8 +122,12 @@ impl Registry {
         }
     }
 
-    pub(crate) fn clear(&mut self) -> Vec<Box<Group>> {
-        std::mem::take(&mut self.slots).into_values().filter_map(|slot| slot.live).collect()
+    pub(crate) fn clear(&mut self) -> Vec<Group> {
+        std::mem::take(&mut self.slots)
+            .into_values()
+            .filter_map(|slot| slot.live)
+            .map(|group| *group)
+            .collect()
     }
 }
 

@@ -252,15 +252,9 @@ impl Group {
         token
     }
 
-    /// Every parked request, as the group goes away: joins with their members, and syncs.
-    pub(crate) fn take_parked(&mut self) -> (Vec<(Token, Name)>, Vec<Token>) {
-        let (mut joins, mut syncs) = (Vec::new(), Vec::new());
-        for member in self.members.values_mut() {
-            joins.extend(member.join.take().map(|t| (t, member.id.clone())));
-            syncs.extend(member.sync.take());
-        }
-        self.joins_waiting = 0;
-        (joins, syncs)
+    /// The members, as the group goes away.
+    pub(crate) fn into_members(self) -> impl Iterator<Item = Member> {
+        self.members.into_values()
     }
 
     /// Makes sure that the leader is a member that has joined; false if nobody has.

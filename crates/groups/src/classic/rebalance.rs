@@ -4,6 +4,7 @@ use klamm_protocol::ErrorCode;
 
 use super::group::{Group, State};
 use super::member::Member;
+use super::sync::sync_error;
 use crate::api::{Response, Token};
 use crate::appends::Changes;
 use crate::coordinator::Coordinator;
@@ -169,18 +170,21 @@ impl Coordinator {
             self.respond(token, join_error("", ErrorCode::UnknownMemberId));
         }
         if let Some(token) = member.sync {
-            self.respond(token, super::sync::sync_error(ErrorCode::UnknownMemberId));
+            self.respond(token, sync_error(ErrorCode::UnknownMemberId));
         }
     }
 
     /// A group goes away as a whole.
-    pub(crate) fn dissolve(&mut self, mut group: Box<Group>, error: ErrorCode) {
-        let (joins, syncs) = group.take_parked();
-        for (token, member) in joins {
-            self.respond(token, join_error(&member, error));
-        }
-        for token in syncs {
-            self.respond(token, super::sync::sync_error(error));
+    pub(crate) fn dissolve(&mut self, group: Group, error: ErrorCode) {
+        for member in group.into_members() {
+            if let Some(token) = member.join {
+                // An id that was never heard means nothing elsewhere.
+                let id = if member.is_new { "" } else { &member.id };
+                self.respond(token, join_error(id, error));
+            }
+            if let Some(token) = member.sync {
+                self.respond(token, sync_error(error));
+            }
         }
     }
 

@@ -57,8 +57,11 @@ impl Coordinator {
     ) {
         let mut changes = Changes::default();
         let mut records = Vec::new();
-        let expire_ms =
-            (request.retention_time_ms != -1).then(|| self.now_ms + request.retention_time_ms);
+        let expire_ms = match request.retention_time_ms {
+            -1 => None,
+            // A retention beyond all time is for ever.
+            retention_ms => Some(self.now_ms.saturating_add(retention_ms)),
+        };
         let mut response = OffsetCommitResponse::default();
         for topic in request.topics {
             let topic_name = Name::from(topic.name.as_ref());

@@ -120,6 +120,10 @@ impl Offsets {
         self.groups.get(group)?.get(topic)?.get(&partition)?.get(view)
     }
 
+    pub(crate) fn is_durable(&self, key: &OffsetKey) -> bool {
+        self.get(View::Durable, &key.group, &key.topic, key.partition).is_some()
+    }
+
     /// A group's offsets in the order of topics and partitions.
     pub(crate) fn of_group(
         &self,

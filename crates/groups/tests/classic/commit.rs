@@ -157,6 +157,9 @@ fn a_retention_of_its_own_is_written_with_the_offset() {
         1200 a commit g v=0 at=t:2=1
           log: g t:2 v4 offset=1 at=1200
           a: commit t:2 ok
+        1250 a commit g v=2 at=t:3=1 retention=9223372036854775807
+          log: g t:3 v1 offset=1 at=1250 expires=9223372036854775807
+          a: commit t:3 ok
         1300 -
         ",
     );

@@ -343,25 +343,20 @@ fn a_join_sent_twice_is_answered_twice() {
         0 a join g v=3
           log: g v3 gen=0 -/null leader=null since=0 []
           a: join ok gen=1 null/range member=a1 leader=a1 [a1:range]
-        100 a sync g assign=a1:x
-          log: g v3 gen=1 consumer/range leader=a1 since=0 [a1:x]
+        100 b join g v=3
+        200 a join g v=3
+          a: join ok gen=2 null/range member=a1 leader=a1 [a1:range b1:range]
+          b: join ok gen=2 null/range member=b1 leader=a1 []
+        300 a sync g assign=a1:x,b1:y
+          log: g v3 gen=2 consumer/range leader=a1 since=200 [a1:x b1:y]
           a: sync ok consumer/range x
-        200 b join g v=3 r=1000
-        300 c join g v=3 r=1000
-        400 a join g v=3 r=1000
-          a: join ok gen=2 null/range member=a1 leader=a1 [a1:range b1:range c1:range]
-          b: join ok gen=2 null/range member=b1 leader=a1 []
-          c: join ok gen=2 null/range member=c1 leader=a1 []
-        500 b join g v=3 m=b1
-          b: join ok gen=2 null/range member=b1 leader=a1 []
-        600 d join g
-          d: join MEMBER_ID_REQUIRED member=d1
-        700 a join g v=3 r=1000
-          a: join ok gen=2 null/range member=a1 leader=a1 [a1:range b1:range c1:range]
-        800 a join g v=3 r=1000
-          a: join ok gen=2 null/range member=a1 leader=a1 [a1:range b1:range c1:range]
-          log: g v3 gen=3 consumer/null leader=null since=1400 []
-        30000 -
+        400 a join g v=3
+        500 a join g v=3
+          a: join REBALANCE_IN_PROGRESS member=a1
+        600 b join g v=3
+          a: join ok gen=3 null/range member=a1 leader=a1 [a1:range b1:range]
+          b: join ok gen=3 null/range member=b1 leader=a1 []
+        700 -
         ",
     );
 }

@@ -4,6 +4,8 @@
 //! Kafka needs `group.min.session.timeout.ms=100`, `group.initial.rebalance.delay.ms=0` and the
 //! topics `t` and `u` with four partitions.
 
+#![expect(clippy::disallowed_methods, reason = "Apache Kafka lives in real time")]
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -4,6 +4,8 @@
 //! brought about, indented. `check` runs the commands and compares the whole text. The same
 //! scripts run against Apache Kafka, see `kafka.rs`.
 
+#![expect(clippy::panic, reason = "a broken script or an answer of the wrong kind ends the test")]
+
 mod admin;
 mod appends;
 mod commit;

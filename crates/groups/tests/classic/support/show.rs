@@ -1,10 +1,16 @@
 //! Responses and records in one line each.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use klamm_groups::{CoordinatorRecord, Request, Response};
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::coordinator_record::{CoordinatorRecordKey, CoordinatorRecordValue};
+use klamm_protocol::messages::describe_groups_response::DescribedGroup;
+use klamm_protocol::messages::list_groups_response::ListedGroup;
+use klamm_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use klamm_protocol::messages::{
+    JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
+};
 use klamm_protocol::wire::Message;
 
 use super::names::Names;
@@ -64,128 +70,30 @@ fn sorted(mut items: Vec<String>) -> String {
     items.join(" ")
 }
 
+/// A response in one line.
 pub(crate) fn response(response: &Response, names: &Names) -> String {
     match response {
-        Response::Join(r) if r.error_code != 0 => {
-            let mut line =
-                format!("join {} member={}", error(r.error_code), names.short(&r.member_id));
-            if r.generation_id != -1 {
-                let _ = write!(line, " gen={} leader={}", r.generation_id, names.short(&r.leader));
-            }
-            line
-        }
-        Response::Join(r) => {
-            let member =
-                |m: &klamm_protocol::messages::join_group_response::JoinGroupResponseMember| {
-                    let instance = m.group_instance_id.as_ref().map(|i| format!("/{i}"));
-                    format!(
-                        "{}{}:{}",
-                        names.short(&m.member_id),
-                        instance.unwrap_or_default(),
-                        bytes(&m.metadata)
-                    )
-                };
-            let members = sorted(r.members.iter().map(member).collect());
-            let skip = if r.skip_assignment { " skip" } else { "" };
-            format!(
-                "join ok gen={} {}/{} member={} leader={} [{members}]{skip}",
-                r.generation_id,
-                opt(r.protocol_type.as_deref()),
-                opt(r.protocol_name.as_deref()),
-                names.short(&r.member_id),
-                names.short(&r.leader),
-            )
-        }
+        Response::Join(r) => join(r, names),
         Response::Sync(r) if r.error_code != 0 => format!("sync {}", error(r.error_code)),
         Response::Sync(r) => {
             let (kind, name) = (opt(r.protocol_type.as_deref()), opt(r.protocol_name.as_deref()));
             format!("sync ok {kind}/{name} {}", bytes(&r.assignment))
         }
         Response::Heartbeat(r) => format!("beat {}", error(r.error_code)),
-        Response::Leave(r) => {
-            let member = |m: &klamm_protocol::messages::leave_group_response::MemberResponse| {
-                let instance = m.group_instance_id.as_ref().map(|i| format!("/{i}"));
-                let id = names.short(&m.member_id);
-                format!(" {id}{} {}", instance.unwrap_or_default(), error(m.error_code))
-            };
-            let members: String = r.members.iter().map(member).collect();
-            format!("leave {}{members}", error(r.error_code))
-        }
-        Response::Commit(r) => {
-            let topic = |t: &klamm_protocol::messages::offset_commit_response::OffsetCommitResponseTopic| {
-                let at = |p: &klamm_protocol::messages::offset_commit_response::OffsetCommitResponsePartition| {
-                    format!("{}:{} {}", t.name, p.partition_index, error(p.error_code))
-                };
-                t.partitions.iter().map(at).collect::<Vec<_>>().join(" ")
-            };
-            format!("commit {}", sorted(r.topics.iter().map(topic).collect()))
-        }
+        Response::Leave(r) => leave(r, names),
+        Response::Commit(r) => commit(r),
         Response::Fetch(r) if r.error_code != 0 => format!("fetch {}", error(r.error_code)),
-        Response::Fetch(r) => {
-            let mut found = Vec::new();
-            for t in &r.topics {
-                for p in &t.partitions {
-                    let epoch = match p.committed_leader_epoch {
-                        -1 => String::new(),
-                        epoch => format!("@{epoch}"),
-                    };
-                    let told = if p.error_code == 0 { "" } else { error(p.error_code) };
-                    let text = p.metadata.as_deref().filter(|m| !m.is_empty());
-                    let text = text.map(|m| format!(":{m}")).unwrap_or_default();
-                    found.push(format!(
-                        "{}:{}={}{epoch}{text}{told}",
-                        t.name, p.partition_index, p.committed_offset
-                    ));
-                }
-            }
-            format!("fetch ok [{}]", sorted(found))
-        }
-        Response::OffsetDelete(r) => {
-            let mut told = Vec::new();
-            for t in &r.topics {
-                let at = |p: i32, e: i16| format!(" {}:{p} {}", t.name, error(e));
-                told.extend(t.partitions.iter().map(|p| at(p.partition_index, p.error_code)));
-            }
-            format!("forget {}{}", error(r.error_code), told.concat())
-        }
+        Response::Fetch(r) => format!("fetch ok [{}]", fetched(r)),
+        Response::OffsetDelete(r) => forget(r),
         Response::Describe(groups) => {
-            let mut lines = Vec::new();
-            for g in groups {
-                let member = |m: &klamm_protocol::messages::describe_groups_response::DescribedGroupMember| {
-                    let instance = m.group_instance_id.as_ref().map(|i| format!("/{i}"));
-                    format!(
-                        "{}{} {}@{} {} {}",
-                        names.short(&m.member_id),
-                        instance.unwrap_or_default(),
-                        m.client_id,
-                        m.client_host,
-                        bytes(&m.member_metadata),
-                        bytes(&m.member_assignment)
-                    )
-                };
-                let mut members: Vec<_> = g.members.iter().map(member).collect();
-                members.sort();
-                let message = g.error_message.as_ref().map(|m| format!(" '{m}'"));
-                lines.push(format!(
-                    "describe {} {}{} {} {}/{} [{}]",
-                    error(g.error_code),
-                    g.group_id,
-                    message.unwrap_or_default(),
-                    g.group_state,
-                    opt(Some(&g.protocol_type)),
-                    opt(Some(&g.protocol_data)),
-                    members.join(", ")
-                ));
-            }
-            lines.join("; ")
+            groups.iter().map(|g| described(g, names)).collect::<Vec<_>>().join("; ")
         }
         Response::List(groups) => {
-            let group = |g: &klamm_protocol::messages::list_groups_response::ListedGroup| {
+            let group = |g: &ListedGroup<'_>| {
                 let kind = opt(Some(&g.protocol_type));
                 format!("{} {kind} {} {}", g.group_id, g.group_state, g.group_type)
             };
-            let groups = groups.iter().map(group).collect::<Vec<_>>();
-            format!("list [{}]", groups.join(", "))
+            format!("list [{}]", groups.iter().map(group).collect::<Vec<_>>().join(", "))
         }
         Response::DeleteGroups(results) => {
             let told = results.iter().map(|r| format!("{} {}", r.group_id, error(r.error_code)));
@@ -194,43 +102,127 @@ pub(crate) fn response(response: &Response, names: &Names) -> String {
     }
 }
 
+/// A member, with its instance id if it is static.
+fn member(id: &str, instance: Option<&Cow<'_, str>>, names: &Names) -> String {
+    let instance = instance.map(|i| format!("/{i}")).unwrap_or_default();
+    format!("{}{instance}", names.short(id))
+}
+
+fn join(r: &JoinGroupResponse<'_>, names: &Names) -> String {
+    let (told, leader) = (names.short(&r.member_id), names.short(&r.leader));
+    if r.error_code != 0 {
+        let generation = match r.generation_id {
+            -1 => String::new(),
+            generation => format!(" gen={generation} leader={leader}"),
+        };
+        return format!("join {} member={told}{generation}", error(r.error_code));
+    }
+    let members = r.members.iter().map(|m| {
+        let id = member(&m.member_id, m.group_instance_id.as_ref(), names);
+        format!("{id}:{}", bytes(&m.metadata))
+    });
+    let (kind, name) = (opt(r.protocol_type.as_deref()), opt(r.protocol_name.as_deref()));
+    let (generation, members) = (r.generation_id, sorted(members.collect()));
+    let skip = if r.skip_assignment { " skip" } else { "" };
+    format!(
+        "join ok gen={generation} {kind}/{name} member={told} leader={leader} [{members}]{skip}"
+    )
+}
+
+fn leave(r: &LeaveGroupResponse<'_>, names: &Names) -> String {
+    let members = r.members.iter().map(|m| {
+        let id = member(&m.member_id, m.group_instance_id.as_ref(), names);
+        format!(" {id} {}", error(m.error_code))
+    });
+    format!("leave {}{}", error(r.error_code), members.collect::<String>())
+}
+
+fn commit(r: &OffsetCommitResponse<'_>) -> String {
+    let mut told = Vec::new();
+    for t in &r.topics {
+        let at = |p: i32, e: i16| format!("{}:{p} {}", t.name, error(e));
+        told.extend(t.partitions.iter().map(|p| at(p.partition_index, p.error_code)));
+    }
+    format!("commit {}", sorted(told))
+}
+
+fn fetched(r: &OffsetFetchResponseGroup<'_>) -> String {
+    let mut found = Vec::new();
+    for t in &r.topics {
+        for p in &t.partitions {
+            let epoch = match p.committed_leader_epoch {
+                -1 => String::new(),
+                epoch => format!("@{epoch}"),
+            };
+            let text = p.metadata.as_deref().filter(|m| !m.is_empty());
+            let text = text.map(|m| format!(":{m}")).unwrap_or_default();
+            let told = if p.error_code == 0 { "" } else { error(p.error_code) };
+            let (partition, offset) = (p.partition_index, p.committed_offset);
+            found.push(format!("{}:{partition}={offset}{epoch}{text}{told}", t.name));
+        }
+    }
+    sorted(found)
+}
+
+fn forget(r: &OffsetDeleteResponse<'_>) -> String {
+    let mut told = Vec::new();
+    for t in &r.topics {
+        let at = |p: i32, e: i16| format!(" {}:{p} {}", t.name, error(e));
+        told.extend(t.partitions.iter().map(|p| at(p.partition_index, p.error_code)));
+    }
+    format!("forget {}{}", error(r.error_code), told.concat())
+}
+
+fn described(g: &DescribedGroup<'_>, names: &Names) -> String {
+    let mut members: Vec<_> = g
+        .members
+        .iter()
+        .map(|m| {
+            let id = member(&m.member_id, m.group_instance_id.as_ref(), names);
+            let (says, does) = (bytes(&m.member_metadata), bytes(&m.member_assignment));
+            format!("{id} {}@{} {says} {does}", m.client_id, m.client_host)
+        })
+        .collect();
+    members.sort();
+    let message = g.error_message.as_ref().map(|m| format!(" '{m}'")).unwrap_or_default();
+    let (kind, name) = (opt(Some(&g.protocol_type)), opt(Some(&g.protocol_data)));
+    let (told, id, state) = (error(g.error_code), &g.group_id, &g.group_state);
+    format!("describe {told} {id}{message} {state} {kind}/{name} [{}]", members.join(", "))
+}
+
+/// A record in one line.
 pub(crate) fn record(record: &CoordinatorRecord, names: &Names) -> String {
     let key = CoordinatorRecordKey::decode(&record.key).expect("a key of ours");
-    let value = record.value.as_deref().map(|v| {
-        let decoded = CoordinatorRecordValue::decode(key.record_type(), v);
-        (v[1], decoded.expect("a value of ours"))
-    });
     let what = match &key {
         CoordinatorRecordKey::OffsetCommit(k) => format!("{} {}:{}", k.group, k.topic, k.partition),
         CoordinatorRecordKey::GroupMetadata(k) => k.group.to_string(),
-        other => format!("{other:?}"),
+        other => panic!("we do not write {other:?}"),
     };
-    let Some((version, value)) = value else { return format!("{what} deleted") };
+    let Some(value) = record.value.as_deref() else { return format!("{what} deleted") };
+    let version = value[1];
+    let value = CoordinatorRecordValue::decode(key.record_type(), value).expect("a value of ours");
     match value {
         CoordinatorRecordValue::OffsetCommit(v) => {
-            let mut line =
-                format!("{what} v{version} offset={} at={}", v.offset, v.commit_timestamp);
-            if v.expire_timestamp != -1 {
-                let _ = write!(line, " expires={}", v.expire_timestamp);
-            }
-            line
+            let expires = match v.expire_timestamp {
+                -1 => String::new(),
+                at => format!(" expires={at}"),
+            };
+            format!("{what} v{version} offset={} at={}{expires}", v.offset, v.commit_timestamp)
         }
         CoordinatorRecordValue::GroupMetadata(v) => {
-            let member = |m: &klamm_protocol::messages::group_metadata_value::MemberMetadata| {
-                let instance = m.group_instance_id.as_ref().map(|i| format!("/{i}"));
-                let id = names.short(&m.member_id);
-                format!("{id}{}:{}", instance.unwrap_or_default(), bytes(&m.assignment))
-            };
-            let members = sorted(v.members.iter().map(member).collect());
+            let members = v.members.iter().map(|m| {
+                let id = member(&m.member_id, m.group_instance_id.as_ref(), names);
+                format!("{id}:{}", bytes(&m.assignment))
+            });
+            let members = sorted(members.collect());
+            let (kind, name) = (opt(Some(&v.protocol_type)), opt(v.protocol.as_deref()));
+            let leader = v.leader.as_deref().map_or("null".to_owned(), |l| names.short(l));
+            let (generation, since) = (v.generation, v.current_state_timestamp);
             format!(
-                "{what} v{version} gen={} {}/{} leader={} since={} [{members}]",
-                v.generation,
-                opt(Some(&v.protocol_type)),
-                opt(v.protocol.as_deref()),
-                v.leader.as_deref().map_or("null".to_owned(), |l| names.short(l)),
-                v.current_state_timestamp,
+                "{what} v{version} gen={generation} {kind}/{name} leader={leader} since={since} \
+                 [{members}]"
             )
         }
-        other => format!("{what} {other:?}"),
+        other => panic!("we do not write {other:?}"),
     }
 }
