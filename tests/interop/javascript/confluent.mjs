@@ -29,7 +29,11 @@ await run({
     }),
 
   async produce(topic, partition, records, { codec = "none", idempotent = false } = {}) {
-    const producer = kafka.producer({ kafkaJS: { idempotent, compression: codec }, "linger.ms": 20 });
+    const producer = kafka.producer({
+      // A retried batch must not be overtaken by the next one: the checks know records by their offsets.
+      kafkaJS: { idempotent, compression: codec, maxInFlightRequests: 1 },
+      "linger.ms": 20,
+    });
     await producer.connect();
     const messages = records.map((r) => ({ ...r, partition, headers: headersObject(r.headers), timestamp: r.timestamp && String(r.timestamp) }));
     const answers = await producer.send({ topic, messages });

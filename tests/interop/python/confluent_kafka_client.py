@@ -54,7 +54,8 @@ class Client(scenario.Client):
                 raise KafkaException(error)
             offsets.append(got.offset())
 
-        producer = Producer({**CONFIG, "compression.type": codec, "linger.ms": 20, "enable.idempotence": idempotent})
+        producer = Producer({**CONFIG, "compression.type": codec, "linger.ms": 20, "enable.idempotence": idempotent,
+                             "max.in.flight": 1})
         for r in records:
             producer.produce(r.topic, r.value, r.key, r.partition, on_delivery=delivered,
                              timestamp=r.timestamp or 0, headers=r.headers)

@@ -41,7 +41,8 @@ class Client(scenario.Client):
 
     def produce(self, records, codec="none", idempotent=False):
         producer = KafkaProducer(bootstrap_servers=scenario.BOOTSTRAP, linger_ms=20, acks="all",
-                                 compression_type=None if codec == "none" else codec, enable_idempotence=idempotent)
+                                 compression_type=None if codec == "none" else codec, enable_idempotence=idempotent,
+                                 max_in_flight_requests_per_connection=1)
         sent = [producer.send(r.topic, r.value, r.key, r.headers, r.partition, r.timestamp) for r in records]
         offsets = [one.get(scenario.WAIT_S).offset for one in sent]
         producer.close()

@@ -21,7 +21,10 @@ Message = namedtuple("Message", "offset timestamp key value headers")
 
 
 class Client:
-    """What the checks ask of a client; a call it does not have fails its check."""
+    """What the checks ask of a client; a call it does not have fails its check.
+
+    `produce` keeps the order of records even when a batch is retried: the checks know them by their offsets.
+    """
 
     def __getattr__(self, call):
         raise NotImplementedError(f"the client has no {call}")

@@ -3,23 +3,25 @@
 source "$(dirname "$0")/check.sh"
 
 kcat() { timeout 40 kcat -b "$BOOTSTRAP" -q "$@"; }
+# A retried batch must not be overtaken by the next one: the checks know records by their offsets.
+send() { kcat -P -X max.in.flight=1 "$@"; }
 codecs=(none gzip snappy lz4 zstd)
 topic=$PREFIX-codecs
 
 create_topic() {
-  echo first | kcat -P -t "$PREFIX-created"
+  echo first | send -t "$PREFIX-created"
   equal "first record" first "$(kcat -C -t "$PREFIX-created" -o beginning -e)"
 }
 
 # Twenty records with key, value and headers, one with a null value, one with a null key.
 produce() {
   local codec=$1
-  local send=(kcat -P -t "$topic-$codec" -z "$codec" -K = -H trace=first -H trace=second -Z)
+  local options=(-t "$topic-$codec" -z "$codec" -K = -H trace=first -H trace=second -Z)
   {
     for i in {0..19}; do echo "key-$i=value-$i $(printf 'x%.0s' {1..100})"; done
     echo "tombstone="
     echo "=null key"
-  } | "${send[@]}"
+  } | send "${options[@]}"
 }
 
 consume() {
@@ -35,30 +37,30 @@ consume() {
 }
 
 empty_bytes() {
-  echo "=" | kcat -P -t "$PREFIX-empty" -K =
+  echo "=" | send -t "$PREFIX-empty" -K =
   equal "lengths of key and value" "0 0" "$(kcat -C -t "$PREFIX-empty" -o beginning -e -f '%K %S')"
 }
 
 null_header() {
-  echo value | kcat -P -t "$PREFIX-null-header" -H null -H empty=
+  echo value | send -t "$PREFIX-null-header" -H null -H empty=
   equal "headers" "null=NULL,empty=" "$(kcat -C -t "$PREFIX-null-header" -o beginning -e -f '%h')"
 }
 
 # kcat cannot choose a record's time, so two records are sent at two times.
 consume_by_time() {
   local name=$PREFIX-time between
-  echo before | kcat -P -t "$name"
+  echo before | send -t "$name"
   between=$(($(kcat -C -t "$name" -o beginning -e -f '%T') + 1))
   eventually test "$(now_ms)" -gt "$between"
   sleep 0.01
-  echo after | kcat -P -t "$name"
+  echo after | send -t "$name"
   equal "read from the time" after "$(kcat -C -t "$name" -p 0 -o "s@$between" -e)"
   contains "$(kcat -Q -t "$name:0:$between")" "offset 1"
   contains "$(kcat -Q -t "$name:0:0")" "offset 0"
 }
 
 idempotent_producer() {
-  numbers 0 49 | kcat -P -t "$PREFIX-idempotent" -X enable.idempotence=true
+  numbers 0 49 | send -t "$PREFIX-idempotent" -X enable.idempotence=true
   equal "records" "$(numbers 0 49)" "$(kcat -C -t "$PREFIX-idempotent" -o beginning -e)"
 }
 
@@ -73,18 +75,18 @@ lines() { equal "lines of $1" "$2" "$(wc -l <"$1")"; }
 # The topic has one partition: the second member waits for it until the first one leaves.
 group_rebalance() {
   local first second a=$scratch/first b=$scratch/second
-  numbers 0 19 | kcat -P -t "$PREFIX-group"
+  numbers 0 19 | send -t "$PREFIX-group"
   member "$a"
   first=$!
   eventually lines "$a" 20
   member "$b"
   second=$!
   eventually grep -q rebalanced "$b.log"
-  numbers 20 39 | kcat -P -t "$PREFIX-group"
+  numbers 20 39 | send -t "$PREFIX-group"
   eventually both_have 40
   kill "$first"
   wait "$first" || true
-  numbers 40 59 | kcat -P -t "$PREFIX-group"
+  numbers 40 59 | send -t "$PREFIX-group"
   eventually both_have 60
   kill "$second"
   wait "$second" || true
@@ -95,7 +97,7 @@ both_have() { equal "records" "$1" "$(cat "$scratch/first" "$scratch/second" | w
 
 commit_resume() {
   local name=$PREFIX-commit
-  numbers 0 19 | kcat -P -t "$name"
+  numbers 0 19 | send -t "$name"
   equal "first half" "$(numbers 0 9)" "$(kcat -G "$name" -X auto.offset.reset=earliest -c 10 "$name")"
   equal "second half" "$(numbers 10 19)" "$(kcat -G "$name" -X auto.offset.reset=earliest -c 10 "$name")"
 }

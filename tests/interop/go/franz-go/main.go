@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -108,15 +109,15 @@ func (c client) OffsetAt(topic string, partition int, timestamp time.Time) (int6
 // member counts its partitions from the assignment callbacks.
 type member struct {
 	client     *kgo.Client
-	assigned   int
+	assigned   atomic.Int64
 	maxRecords int
 }
 
 func (client) Join(group, topic string, maxRecords int) (scenario.Member, error) {
 	m := &member{maxRecords: maxRecords}
-	changed := func(sign int) func(context.Context, *kgo.Client, map[string][]int32) {
+	changed := func(sign int64) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
-			m.assigned += sign * len(partitions[topic])
+			m.assigned.Add(sign * int64(len(partitions[topic])))
 		}
 	}
 	var err error
@@ -140,7 +141,7 @@ func (m *member) Poll() ([]scenario.Message, error) {
 	return messages, nil
 }
 
-func (m *member) Assigned() (int, error) { return m.assigned, nil }
+func (m *member) Assigned() (int, error) { return int(m.assigned.Load()), nil }
 
 func (m *member) Commit() error { return m.client.CommitUncommittedOffsets(bounded()) }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,10 +53,13 @@ func (client) Produce(records []scenario.Record, options scenario.ProduceOptions
 		}
 		messages = append(messages, one)
 	}
+	var lock sync.Mutex
 	var offsets []int64
 	writer := kafka.Writer{
 		Addr: address, Compression: codecs[options.Codec], Balancer: byPartition{}, RequiredAcks: kafka.RequireAll,
 		BatchTimeout: 20 * time.Millisecond, Completion: func(done []kafka.Message, _ error) {
+			lock.Lock()
+			defer lock.Unlock()
 			for _, one := range done {
 				offsets = append(offsets, one.Offset)
 			}

@@ -60,10 +60,8 @@ func encoded(bytes []byte) sarama.Encoder {
 func (client) Produce(records []scenario.Record, options scenario.ProduceOptions) ([]int64, error) {
 	config := config()
 	config.Producer.Compression = codecs[options.Codec]
-	if options.Idempotent {
-		config.Producer.Idempotent = true
-		config.Net.MaxOpenRequests = 1
-	}
+	config.Producer.Idempotent = options.Idempotent
+	config.Net.MaxOpenRequests = 1
 	producer, err := sarama.NewSyncProducer(brokers, config)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,7 @@ type Member interface {
 type Client interface {
 	CreateTopic(topic string, partitions int, configs map[string]string) error
 	// Produce returns the offsets the records were acknowledged with, or nil if the client does not tell.
+	// It keeps the order of records even when a batch is retried: the checks know them by their offsets.
 	Produce(records []Record, options ProduceOptions) ([]int64, error)
 	Read(topic string, partition int, offset int64, count int) ([]Message, error)
 	// OffsetAt returns the first offset at or after a time, or -1.

@@ -25,6 +25,8 @@ final class Clients {
         Map<String, Object> config = new HashMap<>(extra);
         config.put("bootstrap.servers", BOOTSTRAP);
         config.put("linger.ms", 20);
+        // A retried batch must not be overtaken by the next one: the checks know records by their offsets.
+        config.put("max.in.flight.requests.per.connection", 1);
         return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
     }
 

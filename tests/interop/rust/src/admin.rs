@@ -33,10 +33,8 @@ async fn describe_cluster() -> Result<()> {
     let client = admin.inner();
     let nodes = client.fetch_metadata(None, WAIT)?;
     ensure!(client.fetch_cluster_id(WAIT).is_some_and(|id| !id.is_empty()), "no cluster id");
-    Ok(ensure!(
-        nodes.brokers().iter().any(|node| node.id() == nodes.orig_broker_id()),
-        "the node asked is not listed"
-    ))
+    ensure!(!nodes.brokers().is_empty(), "no nodes");
+    Ok(())
 }
 
 fn topics() -> Result<Vec<String>> {

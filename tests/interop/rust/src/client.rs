@@ -75,7 +75,9 @@ pub async fn create_topic(topic: &str, partitions: i32, configs: &[(&str, &str)]
 
 /// Sends the records and returns the offsets they were acknowledged with.
 pub async fn produce(topic: &str, records: &[Record], extra: &[(&str, &str)]) -> Result<Vec<i64>> {
-    let producer: FutureProducer = config(extra).set("linger.ms", "20").create()?;
+    // A retried batch must not be overtaken by the next one: the checks know records by their offsets.
+    let producer: FutureProducer =
+        config(extra).set("linger.ms", "20").set("max.in.flight", "1").create()?;
     let sent = records.iter().map(|record| {
         let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header { key, value: value.as_ref() })
