@@ -15,9 +15,7 @@ pub mod features;
 mod image;
 mod record;
 
-pub use decide::{
-    ConfigChange, ConfigRules, Entropy, Refusal, Settings, TopicConfigEntry,
-};
+pub use decide::{ConfigChange, ConfigRules, Entropy, Refusal, Settings, TopicConfigEntry};
 pub use delta::Delta;
 pub use features::supported_features;
 pub use image::{

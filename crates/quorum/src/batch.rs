@@ -78,7 +78,8 @@ fn conf_change_value(entry: &Entry) -> Vec<u8> {
 /// How many records an entry has as a batch.
 pub(crate) fn record_count(entry: &Entry) -> i64 {
     if entry.get_entry_type() == EntryType::EntryNormal && !entry.data.is_empty() {
-        RecordBatchView::parse(&entry.data).map_or(1, |view| i64::from(view.last_offset_delta()) + 1)
+        RecordBatchView::parse(&entry.data)
+            .map_or(1, |view| i64::from(view.last_offset_delta()) + 1)
     } else {
         1
     }
@@ -87,9 +88,8 @@ pub(crate) fn record_count(entry: &Entry) -> i64 {
 /// A batch of the log as the entry at `index`.
 pub(crate) fn to_entry(bytes: &[u8], index: u64) -> Result<Entry, String> {
     let view = RecordBatchView::parse(bytes).map_err(|error| error.to_string())?;
-    let mut entry = Entry::default();
-    entry.index = index;
-    entry.term = u64::try_from(view.partition_leader_epoch()).map_err(|e| e.to_string())?;
+    let term = u64::try_from(view.partition_leader_epoch()).map_err(|error| error.to_string())?;
+    let mut entry = Entry { index, term, ..Entry::default() };
     if !view.is_control() {
         entry.data = Bytes::copy_from_slice(bytes);
         return Ok(entry);
@@ -107,6 +107,11 @@ pub(crate) fn to_entry(bytes: &[u8], index: u64) -> Result<Entry, String> {
         entry.data = Bytes::copy_from_slice(data);
     }
     Ok(entry)
+}
+
+/// The newest timestamp in a batch, milliseconds since the epoch.
+pub(crate) fn timestamp(batch: &[u8]) -> i64 {
+    RecordBatchView::parse(batch).map_or(0, |view| view.max_timestamp())
 }
 
 /// The metadata records of a batch, each with what is wrong with it if it cannot be read. Records

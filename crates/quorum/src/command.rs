@@ -29,10 +29,7 @@ pub struct Desk<'a> {
 /// A command on its way through the driver: decided once, then done once.
 pub(crate) trait Task: Send {
     /// Decides; keeps the response until the records are committed.
-    fn decide(
-        &mut self,
-        desk: &mut Desk<'_>,
-    ) -> Result<Vec<MetadataRecord<'static>>, Refusal>;
+    fn decide(&mut self, desk: &mut Desk<'_>) -> Result<Vec<MetadataRecord<'static>>, Refusal>;
 
     /// Gives the answer.
     fn done(self: Box<Self>, outcome: Result<(), QuorumError>);
@@ -57,10 +54,7 @@ where
     R: Send,
     F: FnOnce(&mut Desk<'_>) -> Result<Decision<R>, Refusal> + Send,
 {
-    fn decide(
-        &mut self,
-        desk: &mut Desk<'_>,
-    ) -> Result<Vec<MetadataRecord<'static>>, Refusal> {
+    fn decide(&mut self, desk: &mut Desk<'_>) -> Result<Vec<MetadataRecord<'static>>, Refusal> {
         let Some(decide) = self.decide.take() else { return Ok(Vec::new()) };
         let decision = decide(desk)?;
         self.response = Some(decision.response);

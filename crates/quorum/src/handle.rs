@@ -77,8 +77,7 @@ impl Quorum {
             finished: watch::Sender::new(false),
         });
         let inbox = Inbox { commands: commands_in, messages: messages_in, stop: stop_in };
-        let driver =
-            Driver::new(config, defaults, opened, transport, inbox, Arc::clone(&shared))?;
+        let driver = Driver::new(config, defaults, opened, transport, inbox, Arc::clone(&shared))?;
         driver.publish_first();
         tokio::spawn(driver.run());
         Ok(Self { shared, commands, messages, stop: Arc::new(stop) })

@@ -25,9 +25,9 @@ mod transport;
 mod updates;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use command::Desk;
 pub use config::{Defaults, QuorumConfig};
 pub use error::{OpenError, QuorumError};
-pub use command::Desk;
 pub use handle::{Answer, Quorum};
 pub use status::{QuorumStatus, ReplicaStatus};
 pub use transport::{NoPeers, Transport};

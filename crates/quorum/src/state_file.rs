@@ -76,12 +76,20 @@ impl State {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let fields: BTreeMap<&str, &str> =
-            text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k, v.trim())).collect();
+        let fields: BTreeMap<&str, &str> = text
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(k, v)| (k, v.trim()))
+            .collect();
         let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
         let offset = |name: &str| fields.get(name)?.parse::<i64>().ok();
         let ids = |name: &str| -> Option<Vec<u64>> {
-            fields.get(name)?.split(',').filter(|id| !id.is_empty()).map(|id| id.parse().ok()).collect()
+            fields
+                .get(name)?
+                .split(',')
+                .filter(|id| !id.is_empty())
+                .map(|id| id.parse().ok())
+                .collect()
         };
         if number("version") != Some(1) {
             return None;

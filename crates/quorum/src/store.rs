@@ -317,11 +317,8 @@ impl Storage for Store {
     }
 
     fn term(&self, index: u64) -> raft::Result<u64> {
-        let missing = if index < self.first() {
-            StorageError::Compacted
-        } else {
-            StorageError::Unavailable
-        };
+        let missing =
+            if index < self.first() { StorageError::Compacted } else { StorageError::Unavailable };
         self.place(index).map(|place| place.term).ok_or(raft::Error::Store(missing))
     }
 

@@ -79,7 +79,7 @@ fn snapshots_take_the_place_of_the_log() {
 fn names(node: &Node) -> Vec<String> {
     use klamm_env::Disk;
     let dir = node.config.dir.join("__cluster_metadata-0");
-    node.disk.list(&dir).unwrap().into_iter().map(|entry| entry.name).collect()
+    node.disk.list(&dir).expect("listed").into_iter().map(|entry| entry.name).collect()
 }
 
 /// Whatever was answered is there after a power cut at any moment, in a log that opens.
@@ -121,8 +121,8 @@ async fn power_cuts(seed: u64) {
         while tasks.join_next().await.is_some() {}
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
-    let quorum = node.start().await.unwrap();
-    quorum.ready().await.unwrap();
+    let quorum = node.start().await.expect("opened");
+    quorum.ready().await.expect("leads");
     check(&quorum, &answered, seed);
 }
 

@@ -115,10 +115,13 @@ fn check(
     let members: Vec<i32> = isr.iter().map(|(id, _)| *id).collect();
     let twice = (1..members.len()).any(|at| members[..at].contains(&members[at]));
     let strangers = members.iter().any(|id| !partition.replicas.contains(id));
+    let malformed =
+        members.is_empty() || twice || strangers || !members.contains(&partition.leader);
+    let unclean = data.leader_recovery_state == 1 && (members.len() > 1 || !partition.recovering);
     // A sender that knows more than we do knows a newer controller.
-    if data.leader_epoch > partition.leader_epoch
-        || data.partition_epoch > partition.partition_epoch
-    {
+    let newer = data.leader_epoch > partition.leader_epoch
+        || data.partition_epoch > partition.partition_epoch;
+    if newer {
         Err(ErrorCode::NotController)
     } else if data.leader_epoch < partition.leader_epoch {
         Err(ErrorCode::FencedLeaderEpoch)
@@ -126,9 +129,7 @@ fn check(
         Err(ErrorCode::InvalidRequest)
     } else if data.partition_epoch < partition.partition_epoch {
         Err(ErrorCode::InvalidUpdateVersion)
-    } else if members.is_empty() || twice || strangers || !members.contains(&partition.leader) {
-        Err(ErrorCode::InvalidRequest)
-    } else if data.leader_recovery_state == 1 && (members.len() > 1 || !partition.recovering) {
+    } else if malformed || unclean {
         Err(ErrorCode::InvalidRequest)
     } else if !isr.iter().all(|(id, epoch)| is_eligible(image, *id, *epoch)) {
         Err(ErrorCode::IneligibleReplica)

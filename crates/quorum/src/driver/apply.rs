@@ -12,10 +12,8 @@ use raft::{
 
 use super::{Driver, Published};
 use crate::{
-    QuorumError, QuorumStatus, ReplicaStatus, Update, batch,
-    checkpoint::Checkpoint,
-    state_file::Place,
-    store::node_id,
+    QuorumError, QuorumStatus, ReplicaStatus, Update, batch, checkpoint::Checkpoint,
+    state_file::Place, store::node_id,
 };
 
 impl Driver {
@@ -43,6 +41,7 @@ impl Driver {
             EntryType::EntryNormal if entry.data.is_empty() => Ok(()),
             EntryType::EntryNormal => {
                 let (image, delta) = (&mut self.image, &mut self.unpublished);
+                self.applied_timestamp = batch::timestamp(&entry.data);
                 batch::records(&entry.data, |record| {
                     delta.note(image, record);
                     image.apply(record);
@@ -98,6 +97,7 @@ impl Driver {
         self.bytes_since_snapshot = 0;
         self.snapshot_due = self.config.snapshot_interval.map(|interval| now + interval);
         let (image, place) = (self.image.clone(), self.applied);
+        let timestamp = self.applied_timestamp;
         let now_ms = self.config.env.clock.now_ms();
         let (disk, dir) = (Arc::clone(&self.config.env.disk), self.node.store().dir.clone());
         self.snapshot = Some(Box::pin(async move {
@@ -105,7 +105,7 @@ impl Driver {
             let written = disk::run(&disk, move || {
                 let epoch = i32::try_from(place.term).unwrap_or(i32::MAX);
                 let snapshot = Checkpoint { end_offset: place.end_offset, epoch };
-                let bytes = snapshot.encode(&image, now_ms, now_ms).map_err(io::Error::other)?;
+                let bytes = snapshot.encode(&image, timestamp, now_ms).map_err(io::Error::other)?;
                 disk::write_file_atomically(&*files, &snapshot.path(&dir), &bytes)?;
                 Ok(place)
             });
@@ -134,7 +134,8 @@ impl Driver {
         let now_ms = self.config.env.clock.now_ms();
         let replica = |id: u64| {
             let matched = raft.prs().get(id).map(|progress| progress.matched);
-            let place = matched.filter(|_| self.is_leader()).and_then(|m| self.node.store().place(m));
+            let place =
+                matched.filter(|_| self.is_leader()).and_then(|m| self.node.store().place(m));
             let own = id == raft.id;
             let (heard, end) = match place {
                 _ if own => (now_ms, self.node.store().end_offset()),

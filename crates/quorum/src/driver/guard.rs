@@ -26,7 +26,9 @@ impl Driver {
         }
         let last = raft.raft_log.last_index();
         match message.get_msg_type() {
-            MessageType::MsgHeartbeat if message.commit > last => Err("its commit is not in the log"),
+            MessageType::MsgHeartbeat if message.commit > last => {
+                Err("its commit is not in the log")
+            }
             MessageType::MsgAppendResponse | MessageType::MsgHeartbeatResponse
                 if message.index > last =>
             {

@@ -42,9 +42,11 @@ impl Driver {
         let next_offset = self.node.store().end_offset() + self.in_flight;
         let mut entropy = EnvEntropy(self.config.env.random.clone());
         let leader = self.leader();
-        let Some((image, sessions)) = self.leading.as_mut().and_then(|leading| {
-            Some((leading.pending.as_ref()?, &mut leading.sessions))
-        }) else {
+        let Some((image, sessions)) = self
+            .leading
+            .as_mut()
+            .and_then(|leading| Some((leading.pending.as_ref()?, &mut leading.sessions)))
+        else {
             return task.done(Err(QuorumError::NotLeader { leader }));
         };
         let mut desk = Desk {

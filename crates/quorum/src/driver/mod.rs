@@ -118,6 +118,8 @@ pub(crate) struct Driver {
     applied: Place,
     /// Changes that are applied but not published: those of an open metadata transaction.
     unpublished: Delta,
+    /// Timestamp of the last applied record, milliseconds since the epoch.
+    applied_timestamp: i64,
     bootstrap: Option<Vec<MetadataRecord<'static>>>,
     leading: Option<Leading>,
     waiting: VecDeque<Waiting>,
@@ -165,6 +167,7 @@ impl Driver {
             image,
             applied,
             unpublished: Delta::default(),
+            applied_timestamp: 0,
             bootstrap,
             leading: None,
             waiting: VecDeque::new(),
