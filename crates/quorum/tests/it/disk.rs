@@ -1,13 +1,12 @@
 //! A quorum on the real file system: how long things take, and what is left on disk.
 
-mod support;
-
+use crate::support::{create, defaults, join};
 use klamm_env::Env;
 use klamm_quorum::{NoPeers, Quorum, QuorumConfig};
-use support::{create, defaults, join};
 
 async fn start(dir: &std::path::Path) -> Quorum {
-    let config = QuorumConfig::single(Env::real(), dir.to_owned(), 1, support::CLUSTER.to_owned());
+    let config =
+        QuorumConfig::single(Env::real(), dir.to_owned(), 1, crate::support::CLUSTER.to_owned());
     Quorum::start(config, defaults(), Box::new(NoPeers)).await.expect("opened")
 }
 
@@ -51,7 +50,7 @@ async fn writes_for_kafkas_tools() {
     let Some(dir) = std::env::var_os("KLAMM_METADATA_DIR").map(std::path::PathBuf::from) else {
         return;
     };
-    let mut config = QuorumConfig::single(Env::real(), dir, 1, support::CLUSTER.to_owned());
+    let mut config = QuorumConfig::single(Env::real(), dir, 1, crate::support::CLUSTER.to_owned());
     config.snapshot_bytes = 1_000;
     let quorum = Quorum::start(config, defaults(), Box::new(NoPeers)).await.unwrap();
     let epoch = join(&quorum, 1, 1).await;

@@ -7,9 +7,9 @@ use klamm_metadata::{Image, QuotaEntity, Resource, ResourceKind};
 use klamm_protocol::records::{Batches, DecompressionLimit};
 use klamm_quorum::Checkpoint;
 
-const SNAPSHOT: &[u8] = include_bytes!("golden/00000000000000000231-0000000001.checkpoint");
-const BOOTSTRAP: &[u8] = include_bytes!("golden/bootstrap.checkpoint");
-const LOG: &[u8] = include_bytes!("golden/00000000000000000000.log");
+const SNAPSHOT: &[u8] = include_bytes!("../golden/00000000000000000231-0000000001.checkpoint");
+const BOOTSTRAP: &[u8] = include_bytes!("../golden/bootstrap.checkpoint");
+const LOG: &[u8] = include_bytes!("../golden/00000000000000000000.log");
 
 fn read(bytes: &[u8]) -> Image {
     let mut image = Image::default();

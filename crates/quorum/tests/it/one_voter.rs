@@ -1,10 +1,8 @@
 //! A quorum of one voter: it serves, it remembers, it survives.
 
-mod support;
-
+use crate::support::{Node, create, join};
 use klamm_metadata::Image;
 use klamm_quorum::Quorum;
-use support::{Node, create, join};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -39,7 +37,7 @@ fn serves_and_remembers() {
         assert_eq!(quorum.next_producer_ids(1, epoch).await.unwrap(), (1000, 1000));
         let before = (quorum.image(), quorum.applied_offset());
         quorum.shutdown().await;
-        assert!(quorum.create_topics(support::topic("late", 1)).await.is_err());
+        assert!(quorum.create_topics(crate::support::topic("late", 1)).await.is_err());
 
         let quorum = node.start().await.unwrap();
         quorum.ready().await.unwrap();
@@ -89,7 +87,7 @@ fn what_was_answered_survives_power_cuts() {
     for seed in seeds.map_or(0..200, |seed: u64| seed..seed + 1) {
         let outcome = std::panic::catch_unwind(|| block_on(power_cuts(seed)));
         if let Err(panic) = outcome {
-            println!("KLAMM_SEED={seed} cargo test -p klamm-quorum --test quorum power_cuts");
+            println!("KLAMM_SEED={seed} cargo test -p klamm-quorum --test it power_cuts");
             std::panic::resume_unwind(panic);
         }
     }
@@ -102,7 +100,7 @@ async fn power_cuts(seed: u64) {
     let mut answered: Vec<String> = Vec::new();
     let mut next = 0;
     for life in 0..6 {
-        let quorum = node.start().await.unwrap_or_else(|e| panic!("seed {seed}, life {life}: {e}"));
+        let quorum = node.start().await.expect("opened");
         join(&quorum, 1, life).await;
         check(&quorum, &answered, seed);
         let mut tasks = tokio::task::JoinSet::new();
@@ -183,7 +181,7 @@ fn a_broken_disk_stops_it_with_a_reason() {
         let quorum = node.start().await.unwrap();
         join(&quorum, 1, 1).await;
         node.disk.set_fault(DiskFault::Broken(node.config.dir.clone()));
-        let error = quorum.create_topics(support::topic("t", 1)).await.unwrap_err();
+        let error = quorum.create_topics(crate::support::topic("t", 1)).await.unwrap_err();
         assert!(error.to_string().contains("injected"), "{error}");
         assert!(quorum.stopped_for_good().await.contains("injected"));
     });
@@ -217,7 +215,7 @@ fn silent_brokers_are_fenced() {
         let quorum = node.start().await.unwrap();
         join(&quorum, 1, 1).await;
         create(&quorum, "t", 1).await;
-        let refused = quorum.register_broker(support::registration(1, 2)).await.unwrap_err();
+        let refused = quorum.register_broker(crate::support::registration(1, 2)).await.unwrap_err();
         assert_eq!(refused.code() as i16, 101);
         tokio::time::sleep(std::time::Duration::from_secs(10)).await;
         let image = quorum.image();
