@@ -127,7 +127,8 @@ fn create_topic(
 fn check_name(image: &Image, name: &str) -> Result<(), Refusal> {
     let invalid = |text: String| Err(Refusal::new(ErrorCode::InvalidTopicException, text));
     if name == METADATA_TOPIC {
-        return invalid(format!("Creation of internal topic {METADATA_TOPIC} is prohibited."));
+        let text = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
+        return Err(Refusal::invalid_request(text));
     }
     validate_topic_name(name)?;
     if image.topic(name).is_some() {

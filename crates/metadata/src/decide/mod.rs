@@ -62,6 +62,8 @@ impl<R> Decision<R> {
 /// What the configuration of the controller says about decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// `node.id` of this controller; the quorum fills it in.
+    pub node_id: i32,
     /// `num.partitions`.
     pub num_partitions: i32,
     /// `default.replication.factor`.
@@ -79,6 +81,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            node_id: 0,
             num_partitions: 1,
             default_replication_factor: 1,
             delete_topic_enable: true,

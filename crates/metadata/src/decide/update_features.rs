@@ -90,10 +90,16 @@ fn change(
     let (name, new) = (&*update.feature, update.max_version_level);
     let old = image.features().level(name);
     let kind = if update.allow_downgrade { SAFE_DOWNGRADE } else { update.upgrade_type };
-    check(image, name, old, new, kind).map_err(|reason| {
-        let text = format!("Invalid update version {new} for feature {name}. {reason}");
-        Refusal::new(ErrorCode::InvalidUpdateVersion, text)
+    let invalid = |text: String| Refusal::new(ErrorCode::InvalidUpdateVersion, text);
+    check(image, context, update, kind).map_err(|reason| {
+        invalid(format!("Invalid update version {new} for feature {name}. {reason}"))
     })?;
+    if name == features::METADATA_VERSION && new < old {
+        return Err(invalid(format!(
+            "Unsupported metadata.version downgrade from {old} to {new}. Refusing to perform the \
+             requested downgrade because it might delete metadata information."
+        )));
+    }
     let mut records = Records::new();
     if new != old {
         records.push(level(name, new));
@@ -104,33 +110,36 @@ fn change(
     Ok(records)
 }
 
-fn check(image: &Image, name: &str, old: i16, new: i16, kind: i8) -> Result<(), String> {
+fn check(
+    image: &Image,
+    context: &Context<'_>,
+    update: &FeatureUpdateKey<'_>,
+    kind: i8,
+) -> Result<(), String> {
+    let (name, new) = (&*update.feature, update.max_version_level);
+    let old = image.features().level(name);
     if !(UPGRADE..=UNSAFE_DOWNGRADE).contains(&kind) {
         return Err("The controller does not support the given upgrade type.".to_owned());
     }
     if new < 0 {
         return Err("A feature version cannot be less than 0.".to_owned());
     }
+    let here = context.settings.node_id;
     let supported = features::supported(name).filter(|_| name != features::KRAFT_VERSION);
     let Some(supported) = supported else {
-        return Err("The controller does not support this feature.".to_owned());
+        return Err(format!("Local controller {here} does not support this feature."));
     };
     let (min, max) = (supported.min, supported.max);
-    if new != 0 && !(min..=max).contains(&new) {
-        return Err(format!("The controller only supports versions {min}-{max}"));
+    if !(min..=max).contains(&new) {
+        return Err(format!("Local controller {here} only supports versions {min}-{max}"));
     }
     check_brokers(image, name, new)?;
-    match (new < old, kind) {
-        (true, UPGRADE) => Err("Can't downgrade the version of this feature without setting the \
-             upgrade type to either safe or unsafe downgrade."
+    match kind {
+        UPGRADE if new < old => Err("Can't downgrade the version of this feature without setting \
+                                     the upgrade type to either safe or unsafe downgrade."
             .to_owned()),
-        (false, SAFE_DOWNGRADE | UNSAFE_DOWNGRADE) if new > old => {
+        SAFE_DOWNGRADE | UNSAFE_DOWNGRADE if new > old => {
             Err("Can't downgrade to a newer version.".to_owned())
-        }
-        (true, _) if name == features::METADATA_VERSION => {
-            Err("Refusing to perform the requested downgrade because it might delete metadata \
-                 information."
-                .to_owned())
         }
         _ => Ok(()),
     }

@@ -18,7 +18,7 @@ mod ready;
 use std::{collections::VecDeque, future::Future, io, pin::Pin, sync::Arc};
 
 use arc_swap::ArcSwap;
-use klamm_metadata::{Delta, Image, decide::Sessions};
+use klamm_metadata::{Delta, Image, Settings, decide::Sessions};
 use klamm_protocol::messages::metadata_record::MetadataRecord;
 use parking_lot::Mutex;
 use raft::{RawNode, StateRole, eraftpb::Message};
@@ -149,6 +149,8 @@ impl Driver {
         shared: Arc<Shared>,
     ) -> Result<Self, OpenError> {
         let Opened { store, image, bootstrap } = opened;
+        let settings = Settings { node_id: config.node_id, ..defaults.settings };
+        let defaults = Defaults { settings, ..defaults };
         let applied = store.state.snapshot;
         let raft = raft_config(&config, applied.index);
         let node = RawNode::new(&raft, store, &raft_logger())
