@@ -1,6 +1,11 @@
 //! The state that all handlers share.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Effective, TopicConfig};
@@ -12,7 +17,7 @@ use klamm_quorum::Quorum;
 use tokio::sync::watch;
 
 use crate::{
-    api::names_by_id,
+    api::{names_by_id, telemetry::Telemetry},
     connection::ConnectionLimits,
     fetch_sessions::{FetchSessions, Target},
     groups::Groups,
@@ -38,6 +43,9 @@ pub(crate) struct Broker {
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) telemetry: Telemetry,
+    /// The epoch that the controller gave to this registration.
+    pub(crate) broker_epoch: AtomicI64,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Metrics,

@@ -66,11 +66,7 @@ impl Part {
 }
 
 /// Finds the records of all partitions, within the limits.
-pub(crate) fn read_all(
-    broker: &Broker,
-    wants: &[(Target, Want)],
-    limits: &Limits,
-) -> Vec<Part> {
+pub(crate) fn read_all(broker: &Broker, wants: &[(Target, Want)], limits: &Limits) -> Vec<Part> {
     let mut left = limits.bytes_max;
     let mut first = !limits.hard;
     let mut parts = Vec::with_capacity(wants.len());
@@ -157,12 +153,15 @@ pub(crate) fn load(broker: &Arc<Broker>, version: i16, mut parts: Vec<Part>) -> 
             }
             parts
         };
-        return Loaded::Cold(Box::pin(async move {
-            disk::run(&disk, work).await.unwrap_or_default()
-        }));
+        return Loaded::Cold(Box::pin(
+            async move { disk::run(&disk, work).await.unwrap_or_default() },
+        ));
     }
-    let cold = parts.iter_mut().filter(|part| !part.load(Wait::No)).count();
-    if cold == 0 {
+    let mut all = true;
+    for part in &mut parts {
+        all &= part.load(Wait::No);
+    }
+    if all {
         return Loaded::Ready(parts);
     }
     let disk = Arc::clone(&broker.env.disk);

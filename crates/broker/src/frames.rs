@@ -119,7 +119,10 @@ mod tests {
         assert_eq!(check(&[0, 0]), "more");
         assert_eq!(check(b"\0\0\0\x08abcdefg"), "more");
         assert_eq!(check(b"\0\0\0\x08abcdefghij"), "8 bytes, 2 left");
-        assert!(check(b"GET / HTTP/1.1").contains("exceeds socket.request.max.bytes = 1000; this looks like HTTP"));
+        assert!(
+            check(b"GET / HTTP/1.1")
+                .contains("exceeds socket.request.max.bytes = 1000; this looks like HTTP")
+        );
         assert!(check(&[0x16, 0x03, 1, 0, 5]).contains("looks like TLS"));
         assert!(check(&[0x7f, 0xff, 0xff, 0xff]).contains("2147483647 bytes exceeds"));
         assert!(check(&[0xff, 0xff, 0xff, 0xff]).contains("a length of -1 bytes"));

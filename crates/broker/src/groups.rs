@@ -12,8 +12,9 @@ use std::{
     },
 };
 
-use klamm_groups::{AppendId, Context, Coordinator, CoordinatorRecord, Effect, Request, Response,
-    Settings, Token};
+use klamm_groups::{
+    AppendId, Context, Coordinator, CoordinatorRecord, Effect, Request, Response, Settings, Token,
+};
 use klamm_log::{AppendError, AppendOptions, Origin};
 use klamm_protocol::{
     ErrorCode,
@@ -175,13 +176,7 @@ impl Groups {
         }
     }
 
-    fn wait_for_append(
-        &self,
-        broker: &Arc<Broker>,
-        shard: &Arc<Shard>,
-        id: AppendId,
-        offset: i64,
-    ) {
+    fn wait_for_append(&self, broker: &Arc<Broker>, shard: &Arc<Shard>, id: AppendId, offset: i64) {
         let (broker, shard) = (Arc::clone(broker), Arc::clone(shard));
         tokio::spawn(async move {
             let result = shard.partition.committed(offset).await;

@@ -1,1 +1,32 @@
-//! The broker.
+//! The broker: listeners, request handlers, partitions, waiting requests.
+//!
+//! Start reading at [`connection`](crate) for how a request comes in, at `api/produce.rs` and
+//! `api/fetch.rs` for the data path, at `assignments.rs` for how partitions come to be.
+//!
+//! *Architecture invariant:* drivers here carry out what the core crates decide: groups, leaders,
+//! metadata. All of the outside is reached through `klamm_env`.
+
+mod api;
+mod assignments;
+mod auto_create;
+mod broker;
+mod connection;
+mod fetch_read;
+mod fetch_sessions;
+mod frames;
+mod groups;
+mod listener;
+mod metrics;
+mod partition;
+mod producer_ids;
+mod records;
+mod replay;
+mod request;
+mod rules;
+mod server;
+mod tasks;
+mod topics;
+
+pub use api::{APIS, Api, Permission, QuotaClass};
+pub use metrics::Metrics;
+pub use server::{Server, StartError};

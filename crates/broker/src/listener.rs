@@ -96,6 +96,11 @@ impl Connections {
         Some(Admitted { connections: Arc::clone(self), ip })
     }
 
+    /// Ends when a connection was closed.
+    pub(crate) async fn wait_for_close(&self) {
+        self.closed.notified().await;
+    }
+
     /// Number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.counts.lock().total
@@ -146,6 +151,7 @@ pub(crate) async fn accept(
                     tracing::warn!("refused {address}: it has max.connections.per.ip open");
                     continue;
                 };
+                broker.metrics.connected();
                 let peer = Peer { address, listener: Arc::clone(&name) };
                 let broker = Arc::clone(&broker);
                 let task = Task { broker, connection, peer, stop: stop.clone() };

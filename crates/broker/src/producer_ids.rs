@@ -1,8 +1,11 @@
 //! Producer ids for idempotent producers, taken from the controller in blocks (KIP-730).
 
+use std::sync::atomic::Ordering;
+
 use klamm_protocol::ErrorCode;
-use klamm_quorum::Quorum;
 use tokio::sync::Mutex;
+
+use crate::broker::Broker;
 
 /// The block of ids that this broker gives out.
 #[derive(Debug, Default)]
@@ -16,10 +19,11 @@ struct Block {
 
 impl ProducerIds {
     /// The next id; asks the controller for a new block when the current one is used up.
-    pub(crate) async fn next(&self, quorum: &Quorum) -> Result<i64, ErrorCode> {
+    pub(crate) async fn next(&self, broker: &Broker) -> Result<i64, ErrorCode> {
         let mut block = self.0.lock().await;
         if block.next >= block.end {
-            let (start, len) = quorum.allocate_producer_ids().await?;
+            let epoch = broker.broker_epoch.load(Ordering::Acquire);
+            let (start, len) = broker.quorum.next_producer_ids(broker.node_id, epoch).await?;
             *block = Block { next: start, end: start + i64::from(len) };
         }
         block.next += 1;

@@ -101,7 +101,9 @@ pub(crate) fn check_format(bytes: &[u8], version: i16) -> Result<(), Fault> {
     }
     let is_zstd = first.batch()?.compression() == Some(CompressionType::Zstd);
     if version < 7 && is_zstd {
-        let text = format!("Produce requests with version {version} are not allowed to use ZStandard compression");
+        let text = format!(
+            "Produce requests with version {version} are not allowed to use ZStandard compression"
+        );
         return Err(Fault::new(ErrorCode::UnsupportedCompressionType, text));
     }
     match batches.next() {
@@ -179,7 +181,9 @@ fn check_entry(
     }
     let batch = entry.batch()?;
     check_batch_header(&batch, rules)?;
-    if rules.need_records() {
+    // Looking through records that are not compressed costs little, and keeps damage out.
+    let is_plain = batch.compression() == Some(CompressionType::None);
+    if is_plain || rules.need_records() {
         let view = entry.view()?;
         check_records(&view, &view.records(limit)?, rules)?;
     }

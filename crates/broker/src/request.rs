@@ -129,11 +129,6 @@ impl Response {
             queue.push(piece);
         }
     }
-
-    /// Size on the wire, bytes.
-    pub(crate) fn len(&self) -> u64 {
-        self.pieces.iter().map(Piece::len).sum()
-    }
 }
 
 /// What is to be done with the connection about a request.

@@ -27,7 +27,7 @@ mod truncate;
 
 pub use append::{AppendOptions, Appended, Origin};
 pub use config::LogConfig;
-pub use dirs::{DirId, DirOpen, LogDir, LogDirs, MetaProperties};
+pub use dirs::{ConfigOf, DirId, DirOpen, LogDir, LogDirs, MetaProperties};
 pub use epochs::EpochEntry;
 pub use error::{AppendError, OpenError, ReadError};
 pub use log::Log;

@@ -125,7 +125,7 @@ fn check_crashes(seed: u64) {
     let mut point = 0;
     let mut same = true;
     for _life in 0..6 {
-        let (log, _) = store.open(false, point, same).unwrap_or_else(|e| panic!("{seed}: {e}"));
+        let (log, _) = store.open(false, point, same).expect(&format!("seed {seed}"));
         let found = contents(&log, 0);
         let end = usize::try_from(log.end_offset()).expect("small");
         assert_eq!(found, model[..end], "seed {seed}");

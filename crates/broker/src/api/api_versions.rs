@@ -5,9 +5,13 @@
 
 use std::sync::Arc;
 
+use klamm_metadata::features::SUPPORTED;
 use klamm_protocol::{
     ApiKey, ErrorCode,
-    messages::{ApiVersionsRequest, ApiVersionsResponse, api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey}},
+    messages::{
+        ApiVersionsRequest, ApiVersionsResponse,
+        api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey},
+    },
 };
 
 use super::{APIS, Api, Context, Permission, QuotaClass};
@@ -55,11 +59,12 @@ fn supported(broker: &Broker) -> ApiVersionsResponse<'static> {
     let features = image.features();
     ApiVersionsResponse {
         api_keys: APIS.iter().map(|api| range_of(api)).collect(),
-        supported_features: klamm_metadata::supported_features()
-            .map(|(name, min, max)| SupportedFeatureKey {
-                name: name.into(),
-                min_version: min,
-                max_version: max,
+        supported_features: SUPPORTED
+            .iter()
+            .map(|feature| SupportedFeatureKey {
+                name: feature.name.into(),
+                min_version: feature.min,
+                max_version: feature.max,
                 ..SupportedFeatureKey::default()
             })
             .collect(),
@@ -67,9 +72,9 @@ fn supported(broker: &Broker) -> ApiVersionsResponse<'static> {
         finalized_features: features
             .iter()
             .map(|(name, level)| FinalizedFeatureKey {
-                name: name.clone().into(),
-                max_version_level: *level,
-                min_version_level: *level,
+                name: name.to_owned().into(),
+                max_version_level: level,
+                min_version_level: level,
                 ..FinalizedFeatureKey::default()
             })
             .collect(),

@@ -201,9 +201,7 @@ fn finish(broker: &Arc<Broker>, plan: Plan, parts: Vec<Part>) -> Outcome {
     let version = plan.envelope.version;
     match load(broker, version, parts) {
         Loaded::Ready(parts) => Outcome::Now(answer(&plan, parts)),
-        Loaded::Cold(later) => {
-            Outcome::Later(Box::pin(async move { answer(&plan, later.await) }))
-        }
+        Loaded::Cold(later) => Outcome::Later(Box::pin(async move { answer(&plan, later.await) })),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod alter_configs;
 mod api_versions;
+mod cluster_view;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -19,6 +20,7 @@ mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
 mod get_telemetry_subscriptions;
+mod group_call;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
@@ -35,6 +37,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod push_telemetry;
 mod sync_group;
+pub(crate) mod telemetry;
 
 use std::sync::Arc;
 

@@ -15,8 +15,9 @@ use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
         ProduceRequest, ProduceResponse,
-        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse,
-            TopicProduceResponse},
+        produce_response::{
+            BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+        },
     },
     wire::{Records, Uuid},
 };
@@ -150,13 +151,7 @@ fn no_batch(version: i16) -> Fault {
     Fault::new(ErrorCode::InvalidRecord, text)
 }
 
-fn append(
-    cx: &Context<'_>,
-    request: &mut Request,
-    named: &Named,
-    part: &mut Part,
-    acks: i16,
-) {
+fn append(cx: &Context<'_>, request: &mut Request, named: &Named, part: &mut Part, acks: i16) {
     let (Some(partition), Some(topic)) = (&part.partition, &named.topic) else { return };
     let options = AppendOptions {
         origin: Origin::Client,

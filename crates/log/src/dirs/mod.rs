@@ -18,7 +18,7 @@ use std::{
 use klamm_env::{Env, disk::Lock};
 pub use meta::MetaProperties;
 use parking_lot::{Mutex, RwLock};
-pub use start::DirOpen;
+pub use start::{ConfigOf, DirOpen};
 
 use crate::{
     Log, LogConfig, OpenError, OpenLog, Report, TopicPartition,

@@ -151,6 +151,9 @@ fn note_power_cycle(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
+/// The settings of a partition; none if the cluster does not know it.
+pub type ConfigOf = dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync;
+
 /// Logs found in a directory, to be opened.
 type Found = Vec<(usize, TopicPartition)>;
 
@@ -165,7 +168,7 @@ impl LogDirs {
     pub async fn open_all(
         self: &Arc<Self>,
         threads: usize,
-        config_of: Arc<dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync>,
+        config_of: Arc<ConfigOf>,
     ) -> io::Result<Vec<(TopicPartition, String)>> {
         let found = Arc::new(self.find_logs(&*config_of)?);
         let next = Arc::new(AtomicUsize::new(0));
@@ -190,7 +193,7 @@ impl LogDirs {
         &self,
         found: &Found,
         next: &AtomicUsize,
-        config_of: &(dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync),
+        config_of: &ConfigOf,
     ) -> Vec<(TopicPartition, String)> {
         let mut failed = Vec::new();
         while let Some((at, name)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -212,10 +215,7 @@ impl LogDirs {
         failed
     }
 
-    fn find_logs(
-        &self,
-        config_of: &(dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync),
-    ) -> io::Result<Found> {
+    fn find_logs(&self, config_of: &ConfigOf) -> io::Result<Found> {
         let mut found = Found::new();
         for (at, dir) in self.dirs.iter().enumerate() {
             for entry in self.env.disk.list(&dir.path)?.into_iter().filter(|entry| entry.is_dir) {

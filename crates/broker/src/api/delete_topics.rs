@@ -1,0 +1,63 @@
+//! DeleteTopics (key 20), versions 0 to 6: topics are deleted, by name or, from version 6 on, by id.
+
+use std::sync::Arc;
+
+use klamm_protocol::{
+    ApiKey, ErrorCode,
+    messages::{
+        DeleteTopicsRequest, DeleteTopicsResponse, delete_topics_response::DeletableTopicResult,
+    },
+};
+
+use super::{Api, Context, Permission, QuotaClass};
+use crate::request::{Outcome, Request};
+
+pub(crate) const API: Api = Api {
+    key: ApiKey::DeleteTopics,
+    permissions: &[Permission::TopicDelete],
+    quota: QuotaClass::ControllerMutation,
+    audit: Some("topic.delete"),
+    handle,
+};
+
+fn handle(cx: &Context<'_>, request: Request) -> Outcome {
+    let body: DeleteTopicsRequest<'_> = match request.body() {
+        Ok(body) => body,
+        Err(error) => return error.into(),
+    };
+    let body = body.into_static();
+    let (broker, envelope) = (Arc::clone(cx.broker), request.envelope());
+    let failure = refused(&body, ErrorCode::NotController);
+    Outcome::Later(Box::pin(async move {
+        let response = match broker.quorum.delete_topics(body).await {
+            Ok(response) => response,
+            Err(error) => with_code(failure, error.code()),
+        };
+        broker.caught_up_with_quorum().await;
+        envelope.answer(&response)
+    }))
+}
+
+/// The answer that no topic was deleted.
+fn refused(body: &DeleteTopicsRequest<'_>, error: ErrorCode) -> DeleteTopicsResponse<'static> {
+    let by_name = body.topic_names.iter().map(|name| (Some(name.clone()), Default::default()));
+    let by_state = body.topics.iter().map(|topic| (topic.name.clone(), topic.topic_id));
+    let result = |(name, topic_id): (Option<std::borrow::Cow<'_, str>>, _)| DeletableTopicResult {
+        name: name.map(|name| name.into_owned().into()),
+        topic_id,
+        error_code: error.code(),
+        ..Default::default()
+    };
+    DeleteTopicsResponse {
+        responses: by_name.chain(by_state).map(result).collect(),
+        ..Default::default()
+    }
+}
+
+fn with_code(
+    mut response: DeleteTopicsResponse<'static>,
+    error: ErrorCode,
+) -> DeleteTopicsResponse<'static> {
+    response.responses.iter_mut().for_each(|topic| topic.error_code = error.code());
+    response
+}

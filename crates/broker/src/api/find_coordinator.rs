@@ -1,0 +1,119 @@
+//! FindCoordinator (key 10), versions 0 to 6: which broker coordinates a group.
+//!
+//! The first request makes the topic `__consumer_offsets`.
+//!
+//! Left out: transactions and share groups, whose coordinators do not exist yet.
+
+use std::borrow::Cow;
+
+use klamm_protocol::{
+    ApiKey, ErrorCode,
+    messages::{
+        FindCoordinatorRequest, FindCoordinatorResponse, find_coordinator_response::Coordinator,
+    },
+};
+
+use super::{Api, Context, Permission, QuotaClass};
+use crate::{
+    auto_create,
+    broker::Broker,
+    groups::{OFFSETS_TOPIC, partition_of},
+    request::{Answer, Envelope, Outcome, Request},
+};
+
+pub(crate) const API: Api = Api {
+    key: ApiKey::FindCoordinator,
+    permissions: &[Permission::GroupDescribe],
+    quota: QuotaClass::Request,
+    audit: None,
+    handle,
+};
+
+/// What is coordinated.
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+
+fn handle(cx: &Context<'_>, request: Request) -> Outcome {
+    let body: FindCoordinatorRequest<'_> = match request.body() {
+        Ok(body) => body,
+        Err(error) => return error.into(),
+    };
+    let keys = match request.version {
+        4.. => body.coordinator_keys.iter().map(|key| key.clone().into_owned()).collect(),
+        _ => vec![body.key.clone().into_owned()],
+    };
+    let (envelope, listener) = (request.envelope(), cx.peer.listener.clone());
+    let kind = body.key_type;
+    if kind != GROUP || cx.broker.topics.by_name(OFFSETS_TOPIC).is_some() {
+        return Outcome::Now(answer(cx.broker, &envelope, &listener, kind, keys));
+    }
+    let broker = cx.broker.clone();
+    Outcome::Later(Box::pin(async move {
+        auto_create::create(&broker, vec![OFFSETS_TOPIC.to_owned()]).await;
+        answer(&broker, &envelope, &listener, kind, keys)
+    }))
+}
+
+fn answer(
+    broker: &Broker,
+    envelope: &Envelope,
+    listener: &str,
+    kind: i8,
+    keys: Vec<String>,
+) -> Answer {
+    let found = |key: String| coordinator(broker, listener, envelope.version, kind, key);
+    let coordinators: Vec<Coordinator<'_>> = keys.into_iter().map(found).collect();
+    if envelope.version >= 4 {
+        return envelope.answer(&FindCoordinatorResponse { coordinators, ..Default::default() });
+    }
+    let only = coordinators.into_iter().next().unwrap_or_default();
+    envelope.answer(&FindCoordinatorResponse {
+        error_code: only.error_code,
+        error_message: only.error_message,
+        node_id: only.node_id,
+        host: only.host,
+        port: only.port,
+        ..Default::default()
+    })
+}
+
+fn coordinator(
+    broker: &Broker,
+    listener: &str,
+    version: i16,
+    kind: i8,
+    key: String,
+) -> Coordinator<'static> {
+    let failed = |key: String, error: ErrorCode| Coordinator {
+        error_message: Some(Cow::Borrowed(error.message())),
+        key: key.into(),
+        node_id: -1,
+        port: -1,
+        error_code: error.code(),
+        ..Coordinator::default()
+    };
+    match kind {
+        GROUP => {}
+        TRANSACTION => return failed(key, ErrorCode::CoordinatorNotAvailable),
+        SHARE if version >= 6 => return failed(key, ErrorCode::CoordinatorNotAvailable),
+        _ => return failed(key, ErrorCode::InvalidRequest),
+    }
+    let image = broker.quorum.image();
+    let leader = image.topic(OFFSETS_TOPIC).and_then(|topic| {
+        let count = i32::try_from(topic.partition_count()).ok()?;
+        topic.partition(partition_of(&key, count)).map(|partition| partition.leader)
+    });
+    let node = leader.and_then(|leader| image.broker(leader));
+    match node.and_then(|node| Some((node.id, node.endpoint(listener)?))) {
+        Some((node_id, endpoint)) => Coordinator {
+            key: key.into(),
+            node_id,
+            host: endpoint.host.clone().into(),
+            port: endpoint.port.into(),
+            error_message: (version < 4).then_some(Cow::Borrowed("NONE")),
+            ..Coordinator::default()
+        },
+        None => failed(key, ErrorCode::CoordinatorNotAvailable),
+    }
+}

@@ -1,0 +1,51 @@
+//! What the group APIs have in common: sending a request to the group's coordinator, and waiting.
+
+use klamm_groups as groups;
+use klamm_protocol::ErrorCode;
+
+use super::Context;
+use crate::{
+    groups::Called,
+    request::{Answer, Envelope, Outcome, Request},
+};
+
+/// Makes the answer of a response, or of the error that there is none.
+type Reply = fn(&Envelope, Result<groups::Response, ErrorCode>) -> Answer;
+
+/// Who asks, as coordinators want to know it.
+pub(super) fn caller(cx: &Context<'_>, request: &Request) -> groups::Context {
+    groups::Context {
+        client_id: request.client_id().to_owned(),
+        client_host: format!("/{}", cx.peer.address.ip()),
+        version: request.version,
+    }
+}
+
+/// Sends `wanted` to the coordinator of `group` and answers with what comes back.
+pub(super) fn call(
+    cx: &Context<'_>,
+    request: &Request,
+    group: &str,
+    wanted: groups::Request,
+    reply: Reply,
+) -> Outcome {
+    let envelope = request.envelope();
+    match cx.broker.groups.call(cx.broker, group, &caller(cx, request), wanted) {
+        Called::Now(response) => Outcome::Now(reply(&envelope, Ok(response))),
+        Called::Refused(error) => Outcome::Now(reply(&envelope, Err(error))),
+        Called::Later(receiver) => Outcome::Later(Box::pin(async move {
+            // The coordinator went away with its broker: the client is to look for it again.
+            let response = receiver.await.map_err(|_| ErrorCode::NotCoordinator);
+            reply(&envelope, response)
+        })),
+    }
+}
+
+/// The response of one coordinator, waited for if need be.
+pub(super) async fn settle(called: Called) -> Result<groups::Response, ErrorCode> {
+    match called {
+        Called::Now(response) => Ok(response),
+        Called::Refused(error) => Err(error),
+        Called::Later(receiver) => receiver.await.map_err(|_| ErrorCode::NotCoordinator),
+    }
+}

@@ -1,0 +1,257 @@
+//! Bringing this broker in line with the metadata: which partitions it leads, with what settings.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use klamm_env::disk;
+use klamm_log::{Log, TopicPartition};
+use klamm_metadata::{Delta, Image, ResourceKind, Topic as TopicImage};
+use klamm_replication::Leadership;
+
+use crate::{
+    broker::{Broker, log_config},
+    groups::OFFSETS_TOPIC,
+    partition::{Partition, Topic},
+};
+
+/// Topics of the broker itself.
+pub(crate) fn is_internal(topic: &str) -> bool {
+    matches!(topic, OFFSETS_TOPIC | "__transaction_state" | "__share_group_state")
+}
+
+/// Opens all logs that the metadata knows and takes up all partitions.
+pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::Result<()> {
+    broker.reconfigure(image);
+    let (source, known) = (Arc::clone(broker), Arc::clone(image));
+    let config_of = move |name: &TopicPartition| {
+        let topic = known.topic(&name.topic)?;
+        topic.partition(name.partition)?;
+        Some(log_config(&source.topic_config(&known, &name.topic), &source.env))
+    };
+    let threads = broker.settings.load().log.recovery_threads_per_data_dir;
+    let threads = usize::try_from(threads).unwrap_or(1);
+    let failed = broker.logs.open_all(threads, Arc::new(config_of)).await?;
+    let failed: BTreeMap<TopicPartition, String> = failed.into_iter().collect();
+    let topics: Vec<_> = image.topics().cloned().collect();
+    for topic in topics {
+        take_up(broker, image, &topic, &failed).await;
+    }
+    Ok(())
+}
+
+/// Follows one step of the metadata.
+pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Delta) {
+    if delta.configs_changed.iter().any(|resource| resource.kind == ResourceKind::Broker) {
+        broker.reconfigure(image);
+        for topic in broker.topics.all() {
+            reconfigure_topic(broker, image, &topic);
+        }
+    }
+    let gone: Vec<_> = delta.topics_deleted.iter().map(|(id, name)| (name.as_str(), *id)).collect();
+    for (name, _) in &gone {
+        give_up(broker, name).await;
+    }
+    if !gone.is_empty() {
+        broker.groups.topics_deleted(broker, &gone);
+    }
+    let mut changed: Vec<_> = delta.topics_created.iter().copied().collect();
+    changed.extend(delta.partitions_changed.iter().map(|(topic, _)| *topic));
+    changed.dedup();
+    for id in changed {
+        if let Some(topic) = image.topic_by_id(id).cloned() {
+            take_up(broker, image, &topic, &BTreeMap::new()).await;
+        }
+    }
+    for resource in delta.configs_changed.iter().filter(|r| r.kind == ResourceKind::Topic) {
+        if let Some(topic) = broker.topics.by_name(&resource.name) {
+            reconfigure_topic(broker, image, &topic);
+        }
+    }
+}
+
+/// Leads every partition of a topic that the metadata gives to this broker.
+async fn take_up(
+    broker: &Arc<Broker>,
+    image: &Image,
+    found: &Arc<TopicImage>,
+    failed: &BTreeMap<TopicPartition, String>,
+) {
+    let topic = broker.topics.by_id(found.id).unwrap_or_else(|| {
+        Arc::new(Topic {
+            name: found.name.to_string(),
+            id: found.id,
+            internal: is_internal(&found.name),
+            config: ArcSwap::from_pointee(broker.topic_config(image, &found.name)),
+            partitions: ArcSwap::default(),
+        })
+    });
+    let mut partitions = Vec::clone(&topic.partitions.load());
+    let mut wanted = Vec::new();
+    for (index, state) in found.partitions().filter(|(_, p)| p.leader == broker.node_id) {
+        let leadership = Leadership {
+            epoch: state.leader_epoch,
+            replicas: state.replicas.to_vec(),
+            isr: state.isr.to_vec(),
+        };
+        let at = usize::try_from(index).unwrap_or(0);
+        match partitions.get(at) {
+            Some(Some(partition)) => partition.change(&leadership),
+            _ => wanted.push((index, leadership)),
+        }
+    }
+    let opened = open_logs(broker, &topic, wanted.iter().map(|(index, _)| *index), failed).await;
+    let mut new = Vec::new();
+    for ((index, leadership), log) in wanted.into_iter().zip(opened) {
+        let partition = Arc::new(lead(broker, &topic, index, &leadership, log));
+        let at = usize::try_from(index).unwrap_or(0);
+        if partitions.len() <= at {
+            partitions.resize(at + 1, None);
+        }
+        partitions[at] = Some(Arc::clone(&partition));
+        new.push(partition);
+    }
+    topic.partitions.store(Arc::new(partitions));
+    broker.topics.insert(Arc::clone(&topic));
+    if topic.name == OFFSETS_TOPIC {
+        for partition in new {
+            broker.groups.take_up(broker, partition);
+        }
+    }
+}
+
+fn lead(
+    broker: &Broker,
+    topic: &Topic,
+    index: i32,
+    leadership: &Leadership,
+    log: Option<Arc<Log>>,
+) -> Partition {
+    let name = TopicPartition::new(topic.name.clone(), index);
+    let dir = broker.logs.dir_of(&name);
+    let checkpointed = dir.and_then(|dir| dir.checkpointed_high_watermark(&name)).unwrap_or(0);
+    Partition::lead(index, broker.node_id, log, leadership, checkpointed)
+}
+
+/// Opens logs, or makes them; none where that fails. In the order asked.
+async fn open_logs(
+    broker: &Arc<Broker>,
+    topic: &Arc<Topic>,
+    indexes: impl Iterator<Item = i32>,
+    failed: &BTreeMap<TopicPartition, String>,
+) -> Vec<Option<Arc<Log>>> {
+    let names: Vec<TopicPartition> =
+        indexes.map(|index| TopicPartition::new(topic.name.clone(), index)).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let (source, topic) = (Arc::clone(broker), Arc::clone(topic));
+    let broken: Vec<bool> = names.iter().map(|name| failed.contains_key(name)).collect();
+    let count = names.len();
+    let work = move || {
+        let open = |(name, broken): (&TopicPartition, &bool)| {
+            if *broken { None } else { open_log(&source, &topic, name) }
+        };
+        names.iter().zip(&broken).map(open).collect()
+    };
+    disk::run(&broker.env.disk, work).await.unwrap_or_else(|_| vec![None; count])
+}
+
+fn open_log(broker: &Broker, topic: &Topic, name: &TopicPartition) -> Option<Arc<Log>> {
+    if let Some(log) = broker.logs.get(name) {
+        return Some(log);
+    }
+    let config = log_config(&topic.config.load(), &broker.env);
+    let opened = broker.logs.open_or_create(name, config);
+    let opened = opened.map_err(|error| error.to_string()).and_then(|(log, _)| {
+        log.write_partition_metadata(&topic.id.to_string()).map_err(|error| error.to_string())?;
+        Ok(log)
+    });
+    match opened {
+        Ok(log) => Some(log),
+        Err(error) => {
+            tracing::error!("{name} is offline: {error}");
+            None
+        }
+    }
+}
+
+fn reconfigure_topic(broker: &Broker, image: &Image, topic: &Topic) {
+    let config = broker.topic_config(image, &topic.name);
+    for partition in topic.partitions.load().iter().flatten() {
+        if let Some(log) = partition.log() {
+            log.set_config(log_config(&config, &broker.env));
+        }
+    }
+    topic.config.store(Arc::new(config));
+}
+
+/// Stops leading a deleted topic; its files go after `file.delete.delay.ms`.
+async fn give_up(broker: &Arc<Broker>, name: &str) {
+    let Some(topic) = broker.topics.remove(name) else { return };
+    if name == OFFSETS_TOPIC {
+        broker.groups.give_up(broker);
+    }
+    let delay = topic.config.load().file_delete_delay_ms;
+    let indexes: Vec<i32> =
+        topic.partitions.load().iter().flatten().map(|partition| partition.index).collect();
+    let (source, topic_name) = (Arc::clone(broker), name.to_owned());
+    let work = move || {
+        let mut dirs = Vec::new();
+        for index in indexes {
+            match source.logs.delete(&TopicPartition::new(topic_name.clone(), index)) {
+                Ok(dir) => dirs.extend(dir),
+                Err(error) => tracing::warn!("{topic_name}-{index} cannot be deleted: {error}"),
+            }
+        }
+        dirs
+    };
+    let dirs = disk::run(&broker.env.disk, work).await.unwrap_or_default();
+    for partition in topic.partitions.load().iter().flatten() {
+        partition.wake();
+    }
+    delete_later(broker, dirs, delay);
+}
+
+/// Deletes files or directories after a delay, on the disk's threads.
+pub(crate) fn delete_later(broker: &Arc<Broker>, paths: Vec<PathBuf>, delay_ms: i64) {
+    if paths.is_empty() {
+        return;
+    }
+    let broker = Arc::clone(broker);
+    tokio::spawn(async move {
+        let mut stop = broker.stop.listen();
+        let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
+        tokio::select! {
+            biased;
+            () = stop.wait() => return,
+            () = tokio::time::sleep(delay) => {}
+        }
+        let disk = Arc::clone(&broker.env.disk);
+        let work = move || {
+            for path in paths {
+                let is_dir = disk.list(&path).is_ok();
+                let gone =
+                    if is_dir { disk.remove_dir_all(&path) } else { disk.remove_file(&path) };
+                if let Err(error) = gone {
+                    tracing::warn!("cannot delete: {error}");
+                }
+            }
+        };
+        drop(disk::run(&broker.env.disk, work).await);
+    });
+}
+
+/// The overrides of a topic that the broker makes itself.
+pub(crate) fn internal_topic_configs(broker: &Broker, topic: &str) -> Vec<(String, String)> {
+    if topic != OFFSETS_TOPIC {
+        return Vec::new();
+    }
+    let segment_bytes = broker.settings.load().offsets.topic_segment_bytes;
+    [
+        ("cleanup.policy", "compact".to_owned()),
+        ("compression.type", "producer".to_owned()),
+        ("segment.bytes", segment_bytes.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}

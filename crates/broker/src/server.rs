@@ -1,0 +1,394 @@
+//! A broker as its owner sees it: started, addressed, stopped.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Endpoint};
+use klamm_env::{Env, net::Listener};
+use klamm_log::{DirOpen, LogDirs, MetaProperties};
+use klamm_protocol::{
+    messages::{
+        BrokerHeartbeatRequest, BrokerRegistrationRequest,
+        broker_registration_request::{Feature, Listener as Registered},
+    },
+    wire::Uuid,
+};
+use klamm_quorum::{Defaults, NoPeers, Quorum, QuorumConfig, Updates};
+use tokio::sync::watch;
+
+use crate::{
+    api::telemetry::Telemetry,
+    assignments,
+    broker::Broker,
+    fetch_sessions::FetchSessions,
+    groups::Groups,
+    listener::{self, Connections, StopBell},
+    metrics::Metrics,
+    producer_ids::ProducerIds,
+    rules::Rules,
+    tasks,
+    topics::Topics,
+};
+
+/// Why a broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting does not allow it.
+    #[error("{0}")]
+    Config(String),
+    /// A listener cannot be opened.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// A log directory cannot be used.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The metadata quorum does not come up.
+    #[error("the metadata quorum does not start: {0}")]
+    Quorum(String),
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Server {
+    broker: Arc<Broker>,
+    addresses: Vec<(String, SocketAddr)>,
+}
+
+/// A listener that is open but not yet served.
+struct Bound {
+    endpoint: Endpoint,
+    listener: Box<dyn Listener>,
+}
+
+impl Server {
+    /// Starts a broker; when this returns it serves clients.
+    ///
+    /// # Errors
+    /// Says what must be put right before it can start.
+    pub async fn start(env: Env, config: BrokerConfig) -> Result<Self, StartError> {
+        let effective = config.effective(Dynamic::NONE);
+        let settings = BrokerSettings::of(&effective)
+            .map_err(|error| StartError::Config(error.to_string()))?;
+        let bound = bind(&env, &settings).await?;
+        let (logs, cluster_id) = open_dirs(&env, &settings)?;
+        let quorum = start_quorum(&env, &config, &settings, &cluster_id).await?;
+        let broker = Arc::new(Broker {
+            node_id: settings.node.node_id,
+            cluster_id,
+            logs,
+            topics: Topics::default(),
+            groups: Groups::default(),
+            producer_ids: ProducerIds::default(),
+            broker_epoch: AtomicI64::new(-1),
+            telemetry: Telemetry::default(),
+            fetch_sessions: FetchSessions::new(session_slots(&settings), env.random.clone()),
+            connections: Arc::new(connections(&settings)),
+            metrics: Metrics::new(),
+            stop: StopBell::new(),
+            applied: watch::Sender::new(-1),
+            effective: ArcSwap::from_pointee(effective),
+            settings: ArcSwap::from_pointee(settings),
+            quorum,
+            config,
+            env,
+        });
+        let broker_epoch = register(&broker, &bound).await?;
+        broker.broker_epoch.store(broker_epoch, Ordering::Release);
+        let mut updates = broker.quorum.updates();
+        let first = updates.next().await;
+        let first = first.ok_or_else(|| StartError::Quorum("it stopped at once".to_owned()))?;
+        assignments::start(&broker, &first.image).await?;
+        broker.applied.send_replace(first.offset);
+        tokio::spawn(follow(Arc::clone(&broker), updates));
+        tokio::spawn(heartbeat(Arc::clone(&broker), broker_epoch));
+        tasks::start(&broker);
+        tokio::spawn({
+            let broker = Arc::clone(&broker);
+            async move { broker.groups.run_timers(Arc::clone(&broker)).await }
+        });
+        let addresses = serve(&broker, bound);
+        Ok(Self { broker, addresses })
+    }
+
+    /// Where it listens: name of the listener and address, with the port taken.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> &str {
+        &self.broker.cluster_id
+    }
+
+    /// What it has counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.broker.metrics
+    }
+
+    /// Number of open connections.
+    pub fn open_connections(&self) -> usize {
+        self.broker.connections.open()
+    }
+
+    /// Number of incremental fetch sessions.
+    pub fn fetch_sessions(&self) -> usize {
+        self.broker.fetch_sessions.len()
+    }
+
+    /// Ends when the broker cannot go on, with the reason.
+    pub async fn failed(&self) -> String {
+        self.broker.quorum.stopped_for_good().await
+    }
+
+    /// Dies without cleaning up, for tests: connections break, nothing is synced.
+    pub fn abandon(self) {
+        self.broker.stop.ring();
+        drop(tokio::spawn(async move { self.broker.quorum.shutdown().await }));
+    }
+
+    /// Stops: ends connections, syncs all logs, marks the directories as cleanly stopped.
+    ///
+    /// # Errors
+    /// A log could not be synced; the next start recovers it.
+    pub async fn stop(self) -> io::Result<()> {
+        self.broker.stop.ring();
+        let closed = wait_for_connections(&self.broker).await;
+        if !closed {
+            tracing::warn!("stopping although some requests are not finished");
+        }
+        let broker = &self.broker;
+        let high_watermark = |name: &_| tasks::high_watermark(broker, name);
+        let epoch = broker.broker_epoch.load(Ordering::Acquire);
+        let result = broker.logs.close(epoch, high_watermark).await;
+        broker.quorum.shutdown().await;
+        result
+    }
+}
+
+/// The most that a stop waits for connections to end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+async fn wait_for_connections(broker: &Broker) -> bool {
+    let drained = async {
+        while broker.connections.open() > 0 {
+            broker.connections.wait_for_close().await;
+        }
+    };
+    tokio::time::timeout(DRAIN, drained).await.is_ok()
+}
+
+async fn bind(env: &Env, settings: &BrokerSettings) -> Result<Vec<Bound>, StartError> {
+    let mut bound = Vec::new();
+    for endpoint in settings.network.listeners.iter().filter(|endpoint| !endpoint.controller) {
+        let host = if endpoint.host.is_empty() { "0.0.0.0" } else { &endpoint.host };
+        let address = format!("{host}:{}", endpoint.port);
+        match env.net.listen(&address).await {
+            Ok(listener) => bound.push(Bound { endpoint: endpoint.clone(), listener }),
+            Err(error) => return Err(StartError::Listen { address, error }),
+        }
+    }
+    Ok(bound)
+}
+
+fn open_dirs(env: &Env, settings: &BrokerSettings) -> Result<(Arc<LogDirs>, String), StartError> {
+    let paths: Vec<PathBuf> = settings.log.log_dirs.iter().map(PathBuf::from).collect();
+    let mut cluster_id = None;
+    for path in &paths {
+        if let Ok(Some(meta)) = MetaProperties::read(&*env.disk, path) {
+            cluster_id.get_or_insert(meta.cluster_id);
+        }
+    }
+    let new_id = || Uuid::from_bytes(env.random.uuid_bytes()).to_string();
+    let cluster_id = cluster_id.unwrap_or_else(new_id);
+    let logs = DirOpen {
+        env: env.clone(),
+        paths,
+        node_id: settings.node.node_id,
+        cluster_id: cluster_id.clone(),
+        uuid_text: |bytes| Uuid::from_bytes(bytes).to_string(),
+        uuid_parse: |text| text.parse::<Uuid>().ok().map(|id| *id.as_bytes()),
+    }
+    .open()?;
+    Ok((Arc::new(logs), cluster_id))
+}
+
+async fn start_quorum(
+    env: &Env,
+    config: &BrokerConfig,
+    settings: &BrokerSettings,
+    cluster_id: &str,
+) -> Result<Quorum, StartError> {
+    let rules = Rules { config: config.clone(), node_id: settings.node.node_id };
+    let (of, dir) = (&settings.quorum, PathBuf::from(&settings.quorum.metadata_log_dir));
+    let single =
+        QuorumConfig::single(env.clone(), dir, settings.node.node_id, cluster_id.to_owned());
+    let quorum = QuorumConfig {
+        segment_bytes: u64::try_from(of.metadata_segment_bytes).unwrap_or(single.segment_bytes),
+        snapshot_bytes: u64::try_from(of.snapshot_max_new_record_bytes)
+            .unwrap_or(single.snapshot_bytes),
+        ..single
+    };
+    let defaults = Defaults { settings: decide_settings(settings), rules: Arc::new(rules) };
+    let started = Quorum::start(quorum, defaults, Box::new(NoPeers)).await;
+    started.map_err(|error| StartError::Quorum(error.to_string()))
+}
+
+fn decide_settings(settings: &BrokerSettings) -> klamm_metadata::decide::Settings {
+    klamm_metadata::decide::Settings {
+        num_partitions: settings.topics.num_partitions,
+        default_replication_factor: i16::try_from(settings.topics.default_replication_factor)
+            .unwrap_or(1),
+        delete_topic_enable: settings.topics.delete_topic_enable,
+        broker_session_timeout_ms: settings.quorum.broker_session_timeout_ms.into(),
+        ..klamm_metadata::decide::Settings::default()
+    }
+}
+
+fn session_slots(settings: &BrokerSettings) -> usize {
+    usize::try_from(settings.requests.fetch_session_cache_slots_max).unwrap_or(0)
+}
+
+fn connections(settings: &BrokerSettings) -> Connections {
+    let network = &settings.network;
+    let limit = |n: i32| usize::try_from(n).unwrap_or(0);
+    let overrides = network.max_connections_per_ip_overrides.iter();
+    let overrides: HashMap<IpAddr, usize> =
+        overrides.filter_map(|(ip, max)| Some((ip.parse().ok()?, limit(*max)))).collect();
+    Connections::new(
+        limit(network.max_connections),
+        limit(network.max_connections_per_ip),
+        overrides,
+    )
+}
+
+/// Registers with the controller and waits until it lets the broker serve.
+async fn register(broker: &Broker, bound: &[Bound]) -> Result<i64, StartError> {
+    let settings = broker.settings.load();
+    let failed = |what: String| StartError::Quorum(format!("registration: {what}"));
+    let request = BrokerRegistrationRequest {
+        broker_id: broker.node_id,
+        cluster_id: broker.cluster_id.clone().into(),
+        incarnation_id: Uuid::from_bytes(broker.env.random.uuid_bytes()),
+        listeners: advertised(&settings, bound),
+        features: klamm_metadata::features::SUPPORTED
+            .iter()
+            .map(|feature| Feature {
+                name: feature.name.into(),
+                min_supported_version: feature.min,
+                max_supported_version: feature.max,
+                ..Feature::default()
+            })
+            .collect(),
+        rack: settings.node.rack.clone().map(Into::into),
+        log_dirs: broker.logs.dirs().iter().map(|dir| Uuid::from_bytes(dir.id)).collect(),
+        ..BrokerRegistrationRequest::default()
+    };
+    let answer = broker.quorum.register_broker(request).await;
+    let answer = answer.map_err(|error| failed(error.to_string()))?;
+    if answer.error_code != 0 {
+        return Err(failed(format!("error {}", answer.error_code)));
+    }
+    let epoch = answer.broker_epoch;
+    loop {
+        let beat = beat(broker, epoch, broker.quorum.applied_offset(), false).await;
+        match beat {
+            Ok(response) if !response.is_fenced => return Ok(epoch),
+            Ok(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+async fn beat(
+    broker: &Broker,
+    epoch: i64,
+    offset: i64,
+    stopping: bool,
+) -> Result<klamm_protocol::messages::BrokerHeartbeatResponse<'static>, String> {
+    let request = BrokerHeartbeatRequest {
+        broker_id: broker.node_id,
+        broker_epoch: epoch,
+        current_metadata_offset: offset,
+        want_shut_down: stopping,
+        ..BrokerHeartbeatRequest::default()
+    };
+    broker.quorum.broker_heartbeat(request).await.map_err(|error| error.to_string())
+}
+
+/// The addresses that clients are told, by listener.
+fn advertised(settings: &BrokerSettings, bound: &[Bound]) -> Vec<Registered<'static>> {
+    let of = |bound: &Bound| {
+        let name = &bound.endpoint.name;
+        let advertised = settings.network.advertised_listeners.iter().find(|e| e.name == *name);
+        let endpoint = advertised.unwrap_or(&bound.endpoint);
+        let port =
+            if endpoint.port == 0 { bound.listener.local_addr().port() } else { endpoint.port };
+        let host = if endpoint.host.is_empty() { "localhost" } else { &endpoint.host };
+        Registered {
+            name: name.clone().into(),
+            host: host.to_owned().into(),
+            port,
+            security_protocol: endpoint.protocol.wire(),
+            ..Registered::default()
+        }
+    };
+    bound.iter().map(of).collect()
+}
+
+fn serve(broker: &Arc<Broker>, bound: Vec<Bound>) -> Vec<(String, SocketAddr)> {
+    let mut addresses = Vec::new();
+    for Bound { endpoint, listener } in bound {
+        addresses.push((endpoint.name.clone(), listener.local_addr()));
+        let name: Arc<str> = endpoint.name.into();
+        tokio::spawn(listener::accept(Arc::clone(broker), listener, name, broker.stop.listen()));
+    }
+    addresses
+}
+
+/// Follows the metadata, step by step.
+async fn follow(broker: Arc<Broker>, mut updates: Updates) {
+    let mut stop = broker.stop.listen();
+    loop {
+        let update = tokio::select! {
+            biased;
+            () = stop.wait() => return,
+            update = updates.next() => update,
+        };
+        let Some(update) = update else { return };
+        assignments::follow(&broker, &update.image, &update.delta).await;
+        broker.applied.send_replace(update.offset);
+    }
+}
+
+/// Tells the controller that this broker lives.
+async fn heartbeat(broker: Arc<Broker>, epoch: i64) {
+    let mut stop = broker.stop.listen();
+    loop {
+        let interval = broker.settings.load().quorum.broker_heartbeat_interval_ms;
+        let interval = Duration::from_millis(u64::try_from(interval).unwrap_or(2000).max(10));
+        tokio::select! {
+            biased;
+            () = stop.wait() => return,
+            () = tokio::time::sleep(interval) => {}
+        }
+        let applied = *broker.applied.borrow();
+        if let Err(error) = beat(&broker, epoch, applied, false).await {
+            tracing::warn!("heartbeat to the controller: {error}");
+        }
+    }
+}
