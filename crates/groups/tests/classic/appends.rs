@@ -294,6 +294,36 @@ fn a_rebalance_answers_a_static_member_before_the_log_does() {
 }
 
 #[test]
+fn a_static_member_that_is_back_waits_for_a_rebalance_that_began_meanwhile() {
+    check(
+        "
+        0 a join g i=x
+          log: g v3 gen=0 -/null leader=null since=0 []
+          a: join ok gen=1 consumer/range member=a1 leader=a1 [a1/x:range]
+        100 d join g i=y
+        200 a join g i=x
+          a: join ok gen=2 consumer/range member=a1 leader=a1 [a1/x:range d1/y:range]
+          d: join ok gen=2 consumer/range member=d1 leader=a1 []
+        300 a sync g assign=a1:1,d1:2
+          log: g v3 gen=2 consumer/range leader=a1 since=200 [a1/x:1 d1/y:2]
+          a: sync ok consumer/range 1
+        400 d sync g
+          d: sync ok consumer/range 2
+        500 hold
+        600 b join g i=x
+        700 c join g v=3
+        800 written
+          log: g v3 gen=2 consumer/range leader=(not told) since=300 [(not told)/x:1 d1/y:2]
+        900 d join g i=y
+          c: join ok gen=3 null/range member=c1 leader=b1 []
+          b: join ok gen=3 consumer/range member=b1 leader=b1 [b1/x:range c1:range d1/y:range]
+          d: join ok gen=3 consumer/range member=d1 leader=b1 []
+        1000 -
+        ",
+    );
+}
+
+#[test]
 fn answers_come_in_the_order_of_the_log() {
     check(
         "

@@ -4,6 +4,9 @@ use klamm_groups::{
     Context, Coordinator, CoordinatorRecord, Effect, Replayed, Request, Response, Settings, Token,
 };
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use crate::support::command::{Client, Command};
 use crate::support::names::Names;
 use crate::support::settings;
@@ -145,6 +148,36 @@ fn we_read_what_kafka_writes() {
     let Response::List(groups) = listed else { panic!("{listed:?}") };
     let groups: Vec<_> = groups.iter().map(|g| (&*g.group_id, &*g.protocol_type)).collect();
     assert_eq!(groups, [(GROUP, "consumer"), (OTHER, "")]);
+}
+
+/// Whatever a damaged record says, it is refused or lived with.
+#[test]
+fn damaged_records_do_no_harm() {
+    for seed in 0..2_000 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut shard = Coordinator::new(Settings { group_size_max: 1, ..Settings::default() });
+        for (key, value) in RECORDS {
+            let mut value = value.map(unhex);
+            for byte in value.iter_mut().flatten() {
+                if rng.random_bool(0.03) {
+                    *byte = rng.random();
+                }
+            }
+            // Either result will do: what counts is that the coordinator goes on.
+            let _ = shard.apply(0, &unhex(key), value.as_deref());
+            let mut now = 0;
+            let mut effects = shard.loaded(now);
+            for _ in 0..20 {
+                for effect in std::mem::take(&mut effects) {
+                    if let Effect::Append { id, .. } = effect {
+                        shard.on_appended(now, id, Ok(()));
+                    }
+                }
+                now = shard.next_deadline().unwrap_or(now).max(now);
+                effects = shard.on_deadline(now);
+            }
+        }
+    }
 }
 
 #[test]

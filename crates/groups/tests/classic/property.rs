@@ -40,6 +40,8 @@ struct World {
     waiting: BTreeMap<Token, Waiting>,
     /// By client and group.
     clients: BTreeMap<(&'static str, &'static str), Client>,
+    /// What a client that behaves does next.
+    wants: BTreeMap<(&'static str, &'static str), &'static str>,
     /// The members that a leader was told of, to assign to.
     led: BTreeMap<(&'static str, &'static str), Vec<String>>,
     now: i64,
@@ -75,6 +77,7 @@ impl World {
             outstanding: VecDeque::new(),
             waiting: BTreeMap::new(),
             clients: BTreeMap::new(),
+            wants: BTreeMap::new(),
             led: BTreeMap::new(),
             now: 0,
             tokens: 0,
@@ -85,8 +88,9 @@ impl World {
 
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
-            0..60 => self.ask(),
-            60..85 => self.report(),
+            0..20 => self.ask(),
+            20..65 => self.behave(),
+            65..85 => self.report(),
             85..99 => {
                 let most = *[10, 500, 3_000, 30_000].choose(&mut self.rng).expect("four");
                 let pause = self.rng.random_range(0..most);
@@ -108,33 +112,54 @@ impl World {
         ]
         .choose(&mut self.rng)
         .expect("verbs");
-        let memory = self.memory(client, group);
-        let options = self.options(verb);
-        let mut text = format!("{} {client} {verb} {group}{options}", self.now);
+        let mut options = self.options(verb);
         if matches!(client, "x" | "y") && self.rng.random_bool(0.9) {
-            text += &format!(" i={client}");
+            options += &format!(" i={client}");
         }
         if verb == "join" && self.rng.random_bool(0.2) {
-            text += " m=?";
+            options += " m=?";
         }
         if verb == "commit" && self.rng.random_bool(0.3) {
-            text += " m=? gen=-1";
+            options += " m=? gen=-1";
         }
+        self.command(client, group, verb, &options);
+    }
+
+    /// A client does what its last answer asks for, so that groups get somewhere.
+    fn behave(&mut self) {
+        let group = *GROUPS.choose(&mut self.rng).expect("groups");
+        let client = *CLIENTS[2..].choose(&mut self.rng).expect("clients");
+        if self.waiting.values().any(|w| w.client == (client, group)) {
+            return;
+        }
+        let verb = self.wants.get(&(client, group)).copied().unwrap_or("join");
+        let mut options = String::new();
+        if verb == "join" {
+            options += " s=5000 r=3000 p=range,rr sub=t";
+        }
+        if matches!(client, "x" | "y") {
+            options += &format!(" i={client}");
+        }
+        self.command(client, group, verb, &options);
+    }
+
+    fn command(
+        &mut self,
+        client: &'static str,
+        group: &'static str,
+        verb: &'static str,
+        options: &str,
+    ) {
+        let memory = self.memory(client, group);
+        let mut text = format!("{} {client} {verb} {group}{options}", self.now);
         if verb == "sync" {
             let led = self.led.get(&(client, group)).cloned().unwrap_or_default();
             let part = |m: &String| format!("{m}:{}.{m}", memory.generation);
             text += &format!(" assign={}", led.iter().map(part).collect::<Vec<_>>().join(","));
         }
         let command = Command::parse(&text);
-        let context = command.context();
-        self.send(
-            client,
-            group,
-            verb,
-            &memory,
-            &context,
-            command.request(&memory, &Names::default()),
-        );
+        let request = command.request(&memory, &Names::default());
+        self.send((client, group), verb, &memory, &command.context(), request);
     }
 
     fn options(&mut self, verb: &str) -> String {
@@ -164,8 +189,7 @@ impl World {
 
     fn send(
         &mut self,
-        client: &'static str,
-        group: &'static str,
+        client: (&'static str, &'static str),
         verb: &'static str,
         memory: &Client,
         context: &Context,
@@ -174,7 +198,7 @@ impl World {
         self.tokens += 1;
         let token = Token(self.tokens);
         let (generation, member) = (memory.generation, memory.member.clone());
-        let waiting = Waiting { client: (client, group), verb, generation, member };
+        let waiting = Waiting { client, verb, generation, member };
         self.waiting.insert(token, waiting);
         let ids = &mut self.ids;
         let mut next_id = || {
@@ -202,6 +226,7 @@ impl World {
         let Some(asked) = self.waiting.remove(&token) else {
             panic!("seed {}: {token:?} is answered twice: {response:?}", self.seed)
         };
+        self.wants.insert(asked.client, next_after(&response));
         let memory = self.clients.entry(asked.client).or_default();
         match response {
             Response::Join(join) => {
@@ -304,6 +329,17 @@ impl World {
         let left: Vec<_> = self.waiting.values().map(|w| (w.client, w.verb)).collect();
         assert!(left.is_empty(), "seed {}: not answered: {left:?}", self.seed);
         self.check_replay();
+    }
+}
+
+/// What a client that behaves does after an answer.
+fn next_after(response: &Response) -> &'static str {
+    match response {
+        Response::Join(join) if join.error_code == 0 => "sync",
+        Response::Sync(sync) if sync.error_code == 0 => "beat",
+        Response::Heartbeat(beat) if beat.error_code == 0 => "beat",
+        Response::Join(_) | Response::Sync(_) | Response::Heartbeat(_) => "join",
+        _ => "beat",
     }
 }
 
