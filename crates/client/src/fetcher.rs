@@ -129,9 +129,7 @@ impl Fetcher {
     /// Reads these partitions from now on, each from its position, or from where
     /// [`FetchOptions::reset`] says.
     pub fn assign(&mut self, positions: BTreeMap<TopicPartition, Option<i64>>) {
-        self.under_way.abort_all();
-        self.under_way = JoinSet::new();
-        self.busy.clear();
+        self.drop_answers();
         self.ends.clear();
         self.positions.clear();
         self.unplaced.clear();
@@ -141,6 +139,20 @@ impl Fetcher {
                 None => drop(self.unplaced.insert(at)),
             }
         }
+    }
+
+    /// Reads a partition that is assigned from another offset on.
+    pub fn seek(&mut self, at: &TopicPartition, offset: i64) {
+        self.drop_answers();
+        if let Some(position) = self.positions.get_mut(at) {
+            *position = offset;
+        }
+    }
+
+    /// Forgets the fetches under way: their records begin where nobody wants them any more.
+    fn drop_answers(&mut self) {
+        self.under_way = JoinSet::new();
+        self.busy.clear();
     }
 
     /// No longer reads a partition.

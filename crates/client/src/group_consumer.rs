@@ -100,6 +100,12 @@ impl GroupConsumer {
         self.fetcher.positions()
     }
 
+    /// Reads a partition that it has from another offset on, for example because records that
+    /// [`Self::poll`] returned were not processed.
+    pub fn seek(&mut self, at: &TopicPartition, offset: i64) {
+        self.fetcher.seek(at, offset);
+    }
+
     /// Whether it is a member and all its partitions are read to their ends.
     #[must_use]
     pub fn is_at_end(&self) -> bool {

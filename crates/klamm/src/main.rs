@@ -1,3 +1,11 @@
-//! The `klamm` binary.
+//! The `klamm` binary: the broker, and the command line for any Kafka cluster.
 
-fn main() {}
+mod cli;
+
+#[cfg(all(target_os = "linux", feature = "jemalloc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
