@@ -30,5 +30,5 @@ pub use config::{Defaults, QuorumConfig};
 pub use error::{OpenError, QuorumError};
 pub use handle::{Answer, Quorum};
 pub use status::{QuorumStatus, ReplicaStatus};
-pub use transport::{NoPeers, Transport};
+pub use transport::{Message, NoPeers, Transport};
 pub use updates::{Update, Updates};

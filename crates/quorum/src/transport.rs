@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use raft::eraftpb::Message;
+pub use raft::eraftpb::Message;
 
 /// Carries raft messages to peers. Messages may be lost, repeated and reordered.
 pub trait Transport: Debug + Send {

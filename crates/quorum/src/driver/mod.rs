@@ -126,6 +126,8 @@ pub(crate) struct Driver {
     /// Records proposed since the last time raft's entries were taken over.
     in_flight: i64,
     sync: Option<Job<io::Result<()>>>,
+    /// Whether the disk had no room: it is asked again with the next tick.
+    no_room: bool,
     /// Number of the last `Ready` that the running sync covers, and of the last there is.
     sync_covers: u64,
     ready_last: u64,
@@ -175,6 +177,7 @@ impl Driver {
             waiting: VecDeque::new(),
             in_flight: 0,
             sync: None,
+            no_room: false,
             sync_covers: 0,
             ready_last: 0,
             ready_synced: 0,
@@ -243,6 +246,7 @@ impl Driver {
     fn handle(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Tick => {
+                self.no_room = false;
                 self.node.tick();
                 self.fence_silent();
                 self.start_snapshot_if_due();

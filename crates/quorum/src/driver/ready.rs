@@ -79,7 +79,7 @@ impl Driver {
     fn start_sync(&mut self) -> Result<(), String> {
         let store = self.node.store();
         let wanted = self.ready_last > self.ready_synced || store.dirty;
-        if self.sync.is_some() || !wanted {
+        if self.sync.is_some() || self.no_room || !wanted {
             return Ok(());
         }
         let leader = self.leader().unwrap_or(self.config.node_id);
@@ -88,8 +88,8 @@ impl Driver {
         match store.write(leader) {
             Ok(()) => {}
             Err(AppendError::Full(error)) => {
-                // Tried again with the next tick.
                 tracing::warn!("no room for the metadata log: {error}");
+                self.no_room = true;
                 return Ok(());
             }
             Err(error) => return Err(format!("the metadata log cannot be written: {error}")),
@@ -114,6 +114,7 @@ impl Driver {
             Err(error) if disk::is_full(&error) => {
                 tracing::warn!("no room for the metadata log: {error}");
                 self.node.mut_store().dirty = true;
+                self.no_room = true;
                 return Ok(());
             }
             Err(error) => return Err(format!("the metadata log cannot be synced: {error}")),

@@ -5,3 +5,4 @@ mod disk;
 mod kafka_snapshot;
 mod one_voter;
 mod support;
+mod three_voters;

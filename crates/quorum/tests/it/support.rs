@@ -16,7 +16,7 @@ use klamm_protocol::{
     },
     wire::Uuid,
 };
-use klamm_quorum::{Defaults, NoPeers, OpenError, Quorum, QuorumConfig};
+use klamm_quorum::{Defaults, NoPeers, OpenError, Quorum, QuorumConfig, Transport};
 
 /// Any key may have any value.
 #[derive(Debug)]
@@ -74,6 +74,18 @@ impl Node {
         };
         let config = QuorumConfig::single(env, PathBuf::from("/data"), 1, CLUSTER.to_owned());
         Self { disk, random, config }
+    }
+
+    /// One of several voters.
+    pub(crate) fn of_group(seed: u64, id: i32, voters: &[i32]) -> Self {
+        let mut node = Self::new(seed);
+        node.config.node_id = id;
+        node.config.voters = voters.to_vec();
+        node
+    }
+
+    pub(crate) async fn start_with(&self, transport: Box<dyn Transport>) -> Quorum {
+        Quorum::start(self.config.clone(), defaults(), transport).await.expect("opened")
     }
 
     pub(crate) async fn start(&self) -> Result<Quorum, OpenError> {
