@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use klamm_protocol::wire::Uuid;
-
 use crate::Image;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Session {
     epoch: i64,
-    incarnation: Uuid,
     last_contact_ms: i64,
     heard: bool,
 }
@@ -23,21 +20,14 @@ impl Sessions {
     /// has from now on one session timeout to be heard.
     pub fn begin(image: &Image, now_ms: i64) -> Self {
         let alive = image.brokers().filter(|broker| !broker.fenced);
-        let session = |epoch, incarnation| Session {
-            epoch,
-            incarnation,
-            last_contact_ms: now_ms,
-            heard: false,
-        };
-        Self(alive.map(|b| (b.id, session(b.epoch, b.incarnation))).collect())
+        let session = |epoch| Session { epoch, last_contact_ms: now_ms, heard: false };
+        Self(alive.map(|broker| (broker.id, session(broker.epoch))).collect())
     }
 
     /// A broker was heard. Only the registered epoch counts.
     pub fn touch(&mut self, image: &Image, broker: i32, epoch: i64, now_ms: i64) {
-        if let Some(known) = image.broker(broker).filter(|known| known.epoch == epoch) {
-            let incarnation = known.incarnation;
-            let session = Session { epoch, incarnation, last_contact_ms: now_ms, heard: true };
-            self.0.insert(broker, session);
+        if image.broker(broker).is_some_and(|known| known.epoch == epoch) {
+            self.0.insert(broker, Session { epoch, last_contact_ms: now_ms, heard: true });
         }
     }
 
@@ -52,17 +42,5 @@ impl Sessions {
     pub(super) fn silent(&self, now_ms: i64, timeout_ms: i64) -> impl Iterator<Item = i32> {
         let silent = self.0.iter().filter(move |(_, s)| now_ms - s.last_contact_ms >= timeout_ms);
         silent.map(|(id, _)| *id)
-    }
-
-    /// When the next broker will have been silent for too long, milliseconds since the epoch.
-    pub fn next_deadline_ms(&self, timeout_ms: i64) -> Option<i64> {
-        self.0.values().map(|session| session.last_contact_ms.saturating_add(timeout_ms)).min()
-    }
-
-    /// Forgets brokers that are fenced or gone.
-    pub fn retain_alive(&mut self, image: &Image) {
-        self.0.retain(|id, session| {
-            image.broker(*id).is_some_and(|broker| broker.epoch == session.epoch && !broker.fenced)
-        });
     }
 }
