@@ -165,8 +165,8 @@ impl Groups {
                         continue;
                     }
                     let result = result.map(|_| ());
-                    let more = state.coordinator.on_appended(now_ms, id, result);
-                    more.into_iter().rev().for_each(|effect| effects.push_front(effect));
+                    // In order: what follows from the append comes after what was decided before.
+                    effects.extend(state.coordinator.on_appended(now_ms, id, result));
                 }
             }
         }
@@ -180,10 +180,18 @@ impl Groups {
         let (broker, shard) = (Arc::clone(broker), Arc::clone(shard));
         tokio::spawn(async move {
             let result = shard.partition.committed(offset).await;
-            let result = result.map_err(|_| ErrorCode::KafkaStorageError);
             let now_ms = broker.env.clock.now_ms();
             let mut state = shard.state.lock();
-            let effects = state.coordinator.on_appended(now_ms, id, result);
+            let effects = match result {
+                Ok(()) => state.coordinator.on_appended(now_ms, id, Ok(())),
+                // The records are in the log but may not stay there: nothing that was decided on
+                // them can be relied on, so the shard gives up until it is loaded again.
+                Err(error) => {
+                    tracing::error!("{OFFSETS_TOPIC}-{}: {error}", shard.partition.index);
+                    shard.loaded.store(false, Ordering::Release);
+                    state.coordinator.unload(now_ms)
+                }
+            };
             broker.groups.carry_out(&broker, &shard, &mut state, now_ms, effects);
         });
     }

@@ -10,7 +10,8 @@ use crate::partition::Partition;
 /// Bytes read at once.
 const READ_BYTES: u64 = 1 << 20;
 
-/// Gives every key and value in the log to `each`, in order. Control batches are passed over.
+/// Gives every key and value in the log to `each`, in order. Control batches are passed over, and
+/// so are transactional ones, whose outcome nothing here can tell.
 pub(crate) fn replay(
     partition: &Partition,
     limit: DecompressionLimit,
@@ -29,7 +30,7 @@ pub(crate) fn replay(
         for entry in Batches::new(&bytes[..read]) {
             let view = entry.and_then(|entry| entry.batch()).map_err(io::Error::other)?;
             next = view.next_offset();
-            if view.is_control() {
+            if view.is_control() || view.is_transactional() {
                 continue;
             }
             let records = view.records(limit).map_err(io::Error::other)?;

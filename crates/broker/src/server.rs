@@ -296,6 +296,7 @@ async fn register(broker: &Broker, bound: &[Bound]) -> Result<i64, StartError> {
             .collect(),
         rack: settings.node.rack.clone().map(Into::into),
         log_dirs: broker.logs.dirs().iter().map(|dir| Uuid::from_bytes(dir.id)).collect(),
+        previous_broker_epoch: previous_epoch(&broker.logs),
         ..BrokerRegistrationRequest::default()
     };
     let answer = broker.quorum.register_broker(request).await;
@@ -312,6 +313,13 @@ async fn register(broker: &Broker, bound: &[Bound]) -> Result<i64, StartError> {
             Err(error) => return Err(failed(error)),
         }
     }
+}
+
+/// The epoch of the last registration if all directories were stopped cleanly, else -1: what was
+/// not synced may be gone then, and the controller must know.
+fn previous_epoch(logs: &LogDirs) -> i64 {
+    let epochs = logs.dirs().iter().map(|dir| dir.broker_epoch.unwrap_or(-1));
+    epochs.min().unwrap_or(-1)
 }
 
 async fn beat(

@@ -125,7 +125,8 @@ fn check_crashes(seed: u64) {
     let mut point = 0;
     let mut same = true;
     for _life in 0..6 {
-        let (log, _) = store.open(false, point, same).expect(&format!("seed {seed}"));
+        println!("seed {seed}");
+        let (log, _) = store.open(false, point, same).expect("opened");
         let found = contents(&log, 0);
         let end = usize::try_from(log.end_offset()).expect("small");
         assert_eq!(found, model[..end], "seed {seed}");

@@ -34,7 +34,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
             Err(error) => with_code(failure, error.code()),
         };
         broker.caught_up_with_quorum().await;
-        envelope.answer(&response)
+        envelope.answer(&in_words_of(envelope.version, response))
     }))
 }
 
@@ -59,5 +59,19 @@ fn with_code(
     error: ErrorCode,
 ) -> DeleteTopicsResponse<'static> {
     response.responses.iter_mut().for_each(|topic| topic.error_code = error.code());
+    response
+}
+
+/// Versions before 3 do not know TOPIC_DELETION_DISABLED.
+fn in_words_of(
+    version: i16,
+    mut response: DeleteTopicsResponse<'static>,
+) -> DeleteTopicsResponse<'static> {
+    let disabled = ErrorCode::TopicDeletionDisabled.code();
+    for topic in response.responses.iter_mut().filter(|topic| topic.error_code == disabled) {
+        if version < 3 {
+            topic.error_code = ErrorCode::InvalidRequest.code();
+        }
+    }
     response
 }

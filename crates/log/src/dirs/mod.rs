@@ -36,6 +36,8 @@ pub struct LogDir {
     pub id: DirId,
     /// Whether the broker that wrote it last stopped cleanly.
     pub clean: bool,
+    /// The epoch in which that broker was registered, if it stopped cleanly.
+    pub broker_epoch: Option<i64>,
     same_power_cycle: bool,
     recovery_points: BTreeMap<TopicPartition, i64>,
     start_offsets: BTreeMap<TopicPartition, i64>,

@@ -79,7 +79,9 @@ impl DirOpen {
         let meta = self.identify(path)?;
         let clean_file = path.join(CLEAN_FILE);
         let clean = disk.exists(&clean_file);
+        let mut broker_epoch = None;
         if clean {
+            broker_epoch = epoch_in(&disk::read_file(disk, &clean_file, 4096).unwrap_or_default());
             disk.remove_file(&clean_file)?;
             disk.sync_dir(path)?;
         }
@@ -87,6 +89,7 @@ impl DirOpen {
             path: path.to_owned(),
             id: (self.uuid_parse)(&meta.directory_id).unwrap_or_default(),
             clean,
+            broker_epoch,
             same_power_cycle: note_power_cycle(disk, path)?,
             recovery_points: offsets(disk, &path.join(RECOVERY_POINTS)),
             start_offsets: offsets(disk, &path.join(LOG_STARTS)),
@@ -125,6 +128,13 @@ impl DirOpen {
         }
         Ok(meta)
     }
+}
+
+/// The broker epoch in the mark of a clean stop, `{"version":0,"brokerEpoch":7}`.
+fn epoch_in(mark: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(mark).ok()?;
+    let (_, rest) = text.split_once("\"brokerEpoch\":")?;
+    rest.trim().trim_end_matches('}').trim().parse().ok()
 }
 
 /// A checkpoint that cannot be read costs a longer recovery, no data.
