@@ -145,12 +145,13 @@ impl BrokerBuilder {
             (None, Some(_)) => VIRTUAL_DATA_DIR.to_owned(),
             (None, None) => "./klamm-data".to_owned(),
         };
-        let mut keys = Map::new();
-        let mut set = |key: &str, value: String| drop(keys.insert(key.to_owned(), value));
-        set("listeners", format!("PLAINTEXT://{address}"));
-        set("log.dirs", data_dir);
-        set("group.initial.rebalance.delay.ms", "0".to_owned());
-        keys.extend(self.config.clone());
+        let mut keys = self.config.clone();
+        let mut default = |key: &str, value: String| {
+            keys.entry(key.to_owned()).or_insert(value);
+        };
+        default("listeners", format!("PLAINTEXT://{address}"));
+        default("log.dirs", data_dir);
+        default("group.initial.rebalance.delay.ms", "0".to_owned());
         BrokerConfig::resolve(Layers { command_line: keys, ..Layers::default() })
     }
 }

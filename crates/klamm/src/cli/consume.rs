@@ -90,7 +90,7 @@ struct Printer<'c> {
 /// Where records come from.
 enum Source {
     Partitions(Fetcher),
-    Group(GroupConsumer),
+    Group(Box<GroupConsumer>),
 }
 
 impl Consume {
@@ -98,7 +98,7 @@ impl Consume {
         let (place, is_json) = self.choices()?;
         let client = self.cluster.client();
         let mut source = match &self.group {
-            Some(group) => Source::Group(self.join(&client, group, place).await?),
+            Some(group) => Source::Group(Box::new(self.join(&client, group, place).await?)),
             None => Source::Partitions(self.fetcher(&client, place).await?),
         };
         let mut printer = Printer {

@@ -67,14 +67,22 @@ impl CliError {
         match self {
             Self::Client(error) => client_hint(error),
             Self::Config(_) => Some("every key is in docs/config.md".to_owned()),
-            Self::Broker(text) if text.contains("in use") => Some(
-                "another process listens there: stop it, or choose another address with --listen"
-                    .to_owned(),
-            ),
+            Self::Broker(text) => broker_hint(text).map(str::to_owned),
             Self::NotConfirmed(_) => Some("give --yes to go ahead without a question".to_owned()),
             _ => None,
         }
     }
+}
+
+fn broker_hint(text: &str) -> Option<&'static str> {
+    if text.starts_with("cannot listen") {
+        return Some(
+            "is another broker running? stop it, or choose another address with --listen HOST:PORT",
+        );
+    }
+    text.contains("in use by another process").then_some(
+        "another broker uses that directory: stop it, or choose another directory with --data DIR",
+    )
 }
 
 fn client_hint(error: &ClientError) -> Option<String> {
