@@ -11,6 +11,7 @@ mod assignments;
 mod auto_create;
 mod broker;
 mod connection;
+pub mod docs;
 mod fetch_read;
 mod fetch_sessions;
 mod frames;

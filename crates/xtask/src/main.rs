@@ -1,6 +1,8 @@
 //! The project's own tools, one module per subcommand; `cargo xtask help` lists them.
 
 mod codegen;
+mod diff;
+mod docs;
 mod interop;
 mod schema;
 mod schema_import;
@@ -20,6 +22,10 @@ struct Cli {
 enum Command {
     /// Writes the protocol code from the schema, or checks that it is up to date.
     Codegen(codegen::Args),
+    /// Writes the documents that are made from code, or checks them.
+    Docs(docs::Args),
+    /// Compares our answers with Apache Kafka's, field by field.
+    Diff(diff::Args),
     /// Runs real clients of many languages against a broker it starts.
     Interop(interop::Args),
     /// Reads Kafka's JSON message definitions into the schema.
@@ -29,6 +35,8 @@ enum Command {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Codegen(args) => codegen::run(&args),
+        Command::Docs(args) => docs::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Interop(args) => interop::run(&args),
         Command::SchemaImport(args) => schema_import::run(&args),
     }

@@ -65,8 +65,6 @@ pub(crate) struct Context<'a> {
 pub enum Permission {
     /// Nothing: part of getting acquainted.
     Anyone,
-    /// Alter on the cluster.
-    ClusterAlter,
     /// AlterConfigs on the cluster, for brokers.
     ClusterAlterConfigs,
     /// Create on the cluster.
