@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Random,
@@ -84,6 +84,8 @@ const VOLUME_BYTES: u64 = 1 << 40;
 pub struct VirtualDisk {
     state: Arc<Mutex<State>>,
     random: Random,
+    /// The process that this handle belongs to; none for the test itself.
+    boot: Option<u64>,
 }
 
 impl fmt::Debug for VirtualDisk {
@@ -95,7 +97,25 @@ impl fmt::Debug for VirtualDisk {
 impl VirtualDisk {
     /// An empty disk.
     pub fn new(random: Random) -> Self {
-        Self { state: Arc::default(), random }
+        Self { state: Arc::default(), random, boot: None }
+    }
+
+    /// The same disk as the process that begins now sees it: after the next [`Self::crash`] or
+    /// [`Self::kill`] nothing can be done through this handle any more, and work on the disk's
+    /// threads that has not begun never will.
+    #[must_use]
+    pub fn mount(&self) -> Self {
+        let boot = Some(self.state.lock().boot);
+        Self { boot, ..self.clone() }
+    }
+
+    /// The state, unless the process of this handle is dead.
+    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.state.lock();
+        match self.boot {
+            Some(boot) if boot != state.boot => Err(io::Error::other("the process is dead")),
+            _ => Ok(state),
+        }
     }
 
     /// Sets how the disk misbehaves from now on.
@@ -258,7 +278,7 @@ impl State {
 
 impl Disk for VirtualDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        let mut state = self.state.lock();
+        let mut state = self.alive()?;
         let ino = match state.file(path) {
             Ok(ino) => ino,
             Err(error) if error.kind() == io::ErrorKind::NotFound && how == Open::Create => {
@@ -279,7 +299,7 @@ impl Disk for VirtualDisk {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state.lock();
+        let mut state = self.alive()?;
         state.refuse(path)?;
         let mut missing: Vec<&Path> =
             path.ancestors().filter(|dir| !state.names.contains_key(*dir)).collect();
@@ -291,7 +311,7 @@ impl Disk for VirtualDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        let state = self.state.lock();
+        let state = self.alive()?;
         if state.names.get(dir) != Some(&Node::Dir) {
             return Err(at(dir, io::ErrorKind::NotFound.into()));
         }
@@ -309,7 +329,7 @@ impl Disk for VirtualDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state.lock();
+        let mut state = self.alive()?;
         state.refuse(from)?;
         if !state.names.contains_key(from) {
             return Err(at(from, io::ErrorKind::NotFound.into()));
@@ -319,7 +339,7 @@ impl Disk for VirtualDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state.lock();
+        let mut state = self.alive()?;
         state.refuse(path)?;
         state.file(path)?;
         state.name(Naming::Remove(path.to_owned()));
@@ -327,7 +347,7 @@ impl Disk for VirtualDisk {
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state.lock();
+        let mut state = self.alive()?;
         state.refuse(path)?;
         if !state.names.contains_key(path) {
             return Err(at(path, io::ErrorKind::NotFound.into()));
@@ -337,7 +357,7 @@ impl Disk for VirtualDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.state.lock();
+        let mut state = self.alive()?;
         state.refuse(dir)?;
         let pending = std::mem::take(&mut state.pending_names);
         for naming in pending {
@@ -351,7 +371,7 @@ impl Disk for VirtualDisk {
     }
 
     fn space(&self, _path: &Path) -> io::Result<Space> {
-        let state = self.state.lock();
+        let state = self.alive()?;
         let used: u64 = state.inodes.values().map(|inode| inode.live.len() as u64).sum();
         let full = state.fault == DiskFault::Full;
         let usable = if full { 0 } else { VOLUME_BYTES.saturating_sub(used) };
@@ -360,7 +380,7 @@ impl Disk for VirtualDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
         self.open(path, Open::Create)?;
-        let mut state = self.state.lock();
+        let mut state = self.alive()?;
         if !state.locks.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -369,7 +389,7 @@ impl Disk for VirtualDisk {
     }
 
     fn exists(&self, path: &Path) -> bool {
-        self.state.lock().names.contains_key(path)
+        self.alive().is_ok_and(|state| state.names.contains_key(path))
     }
 
     fn power_cycle(&self) -> Option<String> {
@@ -381,11 +401,14 @@ impl Disk for VirtualDisk {
             DiskFault::Stall(ms) => Duration::from_millis(ms),
             _ => Duration::ZERO,
         };
+        let process = self.clone();
         tokio::spawn(async move {
             if !stall.is_zero() {
                 tokio::time::sleep(stall).await;
             }
-            job();
+            if process.alive().is_ok() {
+                job();
+            }
         });
     }
 }
