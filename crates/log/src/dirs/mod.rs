@@ -69,6 +69,8 @@ impl LogDir {
 pub struct LogDirs {
     env: Env,
     dirs: Vec<Arc<LogDir>>,
+    /// Whether a configured directory could not be taken into service.
+    is_one_left_out: bool,
     logs: RwLock<BTreeMap<TopicPartition, (usize, Arc<Log>)>>,
 }
 
@@ -76,6 +78,12 @@ impl LogDirs {
     /// The directories, in the order of the configuration.
     pub fn dirs(&self) -> &[Arc<LogDir>] {
         &self.dirs
+    }
+
+    /// Whether all configured directories are in service. If not, a log that is not found may be
+    /// in one that is not, and must not be begun anew elsewhere.
+    pub fn are_all_in_service(&self) -> bool {
+        !self.is_one_left_out && self.dirs.iter().all(|dir| dir.offline_reason().is_none())
     }
 
     /// The log of a partition.
@@ -147,11 +155,14 @@ impl LogDirs {
         config: LogConfig,
     ) -> Result<(Log, Report), OpenError> {
         let dir = &self.dirs[at];
-        let point = |offsets: &BTreeMap<_, i64>| offsets.get(name).copied().unwrap_or(0);
         let path = dir.path.join(name.to_string());
+        let is_new = !self.env.disk.exists(&path);
+        // The checkpoints know of a log that had this name before, but not of a new one.
+        let known = |offsets: &BTreeMap<_, i64>| offsets.get(name).copied().filter(|_| !is_new);
+        let point = |offsets: &BTreeMap<_, i64>| known(offsets).unwrap_or(0);
         OpenLog {
             disk: Arc::clone(&self.env.disk),
-            clean: dir.clean || !self.env.disk.exists(&path),
+            clean: dir.clean || is_new,
             dir: path,
             name: name.clone(),
             config,

@@ -63,18 +63,22 @@ impl DirOpen {
                 }
             }
         }
+        let is_one_left_out = failed.is_some();
         match failed {
             Some(error) if dirs.is_empty() => Err(error),
-            _ => Ok(LogDirs { env: self.env, dirs, logs: RwLock::default() }),
+            _ => Ok(LogDirs { env: self.env, dirs, is_one_left_out, logs: RwLock::default() }),
         }
     }
 
     fn open_dir(&self, path: &Path) -> io::Result<LogDir> {
         let disk = &*self.env.disk;
         disk.create_dir_all(path)?;
-        let lock = disk.lock(&path.join(LOCK_FILE)).map_err(|error| {
-            let text = format!("{} is in use by another process ({error})", path.display());
-            io::Error::new(io::ErrorKind::InvalidInput, text)
+        let lock = disk.lock(&path.join(LOCK_FILE)).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                let text = format!("{} is in use by another process ({error})", path.display());
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            }
+            _ => error,
         })?;
         let meta = self.identify(path)?;
         let clean_file = path.join(CLEAN_FILE);
