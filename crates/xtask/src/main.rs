@@ -6,6 +6,7 @@ mod docs;
 mod interop;
 mod schema;
 mod schema_import;
+mod sim;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -30,6 +31,8 @@ enum Command {
     Interop(interop::Args),
     /// Reads Kafka's JSON message definitions into the schema.
     SchemaImport(schema_import::Args),
+    /// Runs the whole broker from seeds, with faults, and checks what must hold.
+    Sim(sim::Args),
 }
 
 fn main() -> Result<()> {
@@ -39,5 +42,6 @@ fn main() -> Result<()> {
         Command::Diff(args) => diff::run(&args),
         Command::Interop(args) => interop::run(&args),
         Command::SchemaImport(args) => schema_import::run(&args),
+        Command::Sim(args) => sim::run(&args),
     }
 }

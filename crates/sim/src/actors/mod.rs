@@ -1,0 +1,40 @@
+//! Everybody who does something at random while a run goes on.
+
+pub(crate) mod admin;
+mod committer;
+mod consumer;
+mod member;
+pub(crate) mod operator;
+mod producer;
+
+pub(crate) use member::GROUP;
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::world::World;
+
+/// Starts all clients; they end some time after [`World::end`].
+pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
+    let plan = &world.plan;
+    let mut clients = vec![tokio::spawn(admin::administer(Arc::clone(world)))];
+    for at in 0..plan.plain_producers {
+        clients.push(tokio::spawn(producer::plain(Arc::clone(world), format!("plain-{at}"))));
+    }
+    for at in 0..plan.idempotent_producers {
+        let name = format!("idempotent-{at}");
+        clients.push(tokio::spawn(producer::idempotent(Arc::clone(world), name)));
+    }
+    for at in 0..plan.consumers {
+        clients.push(tokio::spawn(consumer::consume(Arc::clone(world), format!("consumer-{at}"))));
+    }
+    for at in 0..plan.committers {
+        let name = format!("committer-{at}");
+        clients.push(tokio::spawn(committer::keep_committing(Arc::clone(world), name)));
+    }
+    for at in 0..plan.members {
+        clients.push(tokio::spawn(member::take_part(Arc::clone(world), format!("member-{at}"))));
+    }
+    clients
+}

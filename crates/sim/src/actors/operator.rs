@@ -1,0 +1,102 @@
+//! The operator: lets the machine fail in all ways, and starts the broker again.
+
+use klamm_env::{
+    Random,
+    virt::{DiskFault, LinkFaults},
+};
+
+use crate::{
+    machine::{Death, FRAIL_DIR, Machine},
+    plan::{Event, choose},
+    world::World,
+};
+
+/// The longest that a fault of the disk lasts, milliseconds.
+const FAULT_MS_MAX: u64 = 3_000;
+
+/// Lets events happen until the time is up.
+pub(crate) async fn operate(world: &World, machine: &mut Machine) {
+    let random = world.random("operator");
+    let end_ms = i64::try_from(world.plan.duration_ms).unwrap_or(0);
+    while world.elapsed_ms() < end_ms && world.oracle().violations.is_empty() {
+        world.pause(&random, world.plan.event_pause_ms).await;
+        let Some(event) = choose(&random, &world.plan.events) else { continue };
+        match event {
+            Event::PowerLoss => revive(world, machine, Death::PowerLoss, &random).await,
+            Event::Kill => revive(world, machine, Death::Kill, &random).await,
+            Event::Restart => revive(world, machine, Death::Stop, &random).await,
+            Event::Full => fail_disk(world, machine, DiskFault::Full, &random).await,
+            Event::Stall => {
+                let fault = DiskFault::Stall(1 + random.below(400));
+                fail_disk(world, machine, fault, &random).await;
+            }
+            Event::Broken => {
+                machine.had_broken_dir = true;
+                *world.broken.lock() = Some(FRAIL_DIR.to_owned());
+                let fault = DiskFault::Broken(FRAIL_DIR.into());
+                fail_disk(world, machine, fault, &random).await;
+                heal_disk(world);
+                revive(world, machine, any_death(&random), &random).await;
+            }
+            Event::Links => worsen_links(world, &random),
+        }
+    }
+}
+
+/// Any way to end.
+pub(crate) fn any_death(random: &Random) -> Death {
+    match random.below(3) {
+        0 => Death::PowerLoss,
+        1 => Death::Kill,
+        _ => Death::Stop,
+    }
+}
+
+/// Lets the disk misbehave for a while, in which the broker may also die.
+async fn fail_disk(world: &World, machine: &mut Machine, fault: DiskFault, random: &Random) {
+    world.note("operator", &format!("disk: {fault:?}"));
+    world.disk.set_fault(fault);
+    world.pause(random, FAULT_MS_MAX).await;
+    if random.chance(1, 4) {
+        revive(world, machine, any_death(random), random).await;
+        world.pause(random, FAULT_MS_MAX).await;
+    }
+    heal_disk(world);
+}
+
+fn heal_disk(world: &World) {
+    world.note("operator", "disk: well");
+    world.disk.set_fault(DiskFault::None);
+    *world.broken.lock() = None;
+}
+
+/// Ends the broker and starts it again, if need be after the disk's fault has ended.
+async fn revive(world: &World, machine: &mut Machine, death: Death, random: &Random) {
+    machine.end(death).await;
+    world.pause(random, 500).await;
+    if machine.start().await.is_ok() {
+        machine.had_broken_dir = world.broken.lock().is_some();
+        return;
+    }
+    heal_disk(world);
+    if let Err(error) = machine.start().await {
+        world.oracle().not_served(format!("it does not start: {error}"));
+    }
+}
+
+/// Ends all faults.
+pub(crate) fn heal(world: &World) {
+    heal_disk(world);
+    world.net.set_faults(LinkFaults::default());
+}
+
+/// Draws how badly links behave.
+pub(crate) fn worsen_links(world: &World, random: &Random) {
+    let faults = LinkFaults {
+        delay_us_max: if random.chance(1, 3) { 0 } else { random.below(100_000) },
+        break_ppm: if random.chance(1, 3) { 0 } else { random.below(10_000) },
+        chop: random.chance(1, 2),
+    };
+    world.note("operator", &format!("{faults:?}"));
+    world.net.set_faults(faults);
+}

@@ -1,0 +1,191 @@
+//! OffsetCommit, OffsetFetch and ListOffsets.
+
+use std::borrow::Cow;
+
+use klamm_protocol::{
+    ErrorCode,
+    messages::{
+        ListOffsetsRequest, ListOffsetsResponse, OffsetCommitRequest, OffsetCommitResponse,
+        OffsetFetchRequest, OffsetFetchResponse,
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_fetch_request::{
+            OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+        },
+    },
+    wire::Uuid,
+};
+
+use super::EARLIEST;
+use crate::{
+    client::Client,
+    oracle::Place,
+    world::{Topic, World},
+};
+
+const TIMEOUT_MS: u64 = 6_000;
+
+/// Who commits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Committer<'a> {
+    pub(crate) group: &'a str,
+    /// Generation and member id; -1 and nothing for one who is no member.
+    pub(crate) generation: i32,
+    pub(crate) member: &'a str,
+}
+
+/// Commits the next number for a partition. Gives the error, if there was an answer.
+pub(crate) async fn commit(
+    world: &World,
+    client: &mut Client,
+    who: Committer<'_>,
+    (place, topic): (&Place, Topic),
+) -> Option<ErrorCode> {
+    let version = client.version(2, 10);
+    let number = world.oracle().committing(who.group, place);
+    let partition = OffsetCommitRequestPartition {
+        partition_index: place.1,
+        committed_offset: i64::try_from(number).unwrap_or(0),
+        committed_leader_epoch: -1,
+        committed_metadata: Some(Cow::Owned(format!("number {number}"))),
+        ..Default::default()
+    };
+    let by_id = version >= 10;
+    let wanted = OffsetCommitRequestTopic {
+        name: Cow::Borrowed(if by_id { "" } else { &place.0 }),
+        topic_id: if by_id { topic.id } else { Uuid::ZERO },
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: Cow::Borrowed(who.group),
+        generation_id_or_member_epoch: who.generation,
+        member_id: Cow::Borrowed(who.member),
+        retention_time_ms: -1,
+        topics: vec![wanted],
+        ..Default::default()
+    };
+    let reply = client.call(version, &request, TIMEOUT_MS).await;
+    if reply.as_ref().is_err_and(|failure| *failure == crate::client::Failure::NotSent) {
+        world.oracle().commit_answered(who.group, place, number, false);
+    }
+    let reply = reply.ok()?;
+    let response: OffsetCommitResponse<'_> = reply.decode().ok()?;
+    let code = response.topics.first()?.partitions.first()?.error_code;
+    let error = ErrorCode::from_code(code)?;
+    match error {
+        ErrorCode::None => world.oracle().commit_answered(who.group, place, number, true),
+        ErrorCode::IllegalGeneration
+        | ErrorCode::UnknownMemberId
+        | ErrorCode::RebalanceInProgress
+        | ErrorCode::NotCoordinator
+        | ErrorCode::CoordinatorLoadInProgress
+        | ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::UnknownTopicId => {
+            world.oracle().commit_answered(who.group, place, number, false);
+        }
+        _ => {}
+    }
+    Some(error)
+}
+
+/// Asks what a group committed for a partition.
+pub(crate) async fn committed(
+    world: &World,
+    client: &mut Client,
+    group: &str,
+    place: &Place,
+) -> Option<Result<u64, ErrorCode>> {
+    let version = client.version(1, 9);
+    let fetch = world.number();
+    world.oracle().asking_commit(group, place, fetch);
+    let result = ask_committed(client, version, group, place).await;
+    let found = result.and_then(Result::ok);
+    world.oracle().commit_found(group, place, fetch, found);
+    result
+}
+
+async fn ask_committed(
+    client: &mut Client,
+    version: i16,
+    group: &str,
+    place: &Place,
+) -> Option<Result<u64, ErrorCode>> {
+    let (name, indexes) = (Cow::Borrowed(place.0.as_str()), vec![place.1]);
+    let mut request = OffsetFetchRequest::default();
+    if version >= 8 {
+        let topic =
+            OffsetFetchRequestTopics { name, partition_indexes: indexes, ..Default::default() };
+        request.groups = vec![OffsetFetchRequestGroup {
+            group_id: Cow::Borrowed(group),
+            member_epoch: -1,
+            topics: Some(vec![topic]),
+            ..Default::default()
+        }];
+    } else {
+        let topic =
+            OffsetFetchRequestTopic { name, partition_indexes: indexes, ..Default::default() };
+        request.group_id = Cow::Borrowed(group);
+        request.topics = Some(vec![topic]);
+    }
+    let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
+    let response: OffsetFetchResponse<'_> = reply.decode().ok()?;
+    let (top, code, offset, metadata) = if version >= 8 {
+        let group = response.groups.first()?;
+        let part = group.topics.first().and_then(|topic| topic.partitions.first());
+        let found = part.map(|p| (p.error_code, p.committed_offset, p.metadata.clone()));
+        let (code, offset, metadata) = found.unwrap_or((0, -1, None));
+        (group.error_code, code, offset, metadata)
+    } else {
+        let part = response.topics.first()?.partitions.first()?;
+        let top = if version >= 2 { response.error_code } else { 0 };
+        (top, part.error_code, part.committed_offset, part.metadata.clone())
+    };
+    let error = [top, code].into_iter().find(|code| *code != 0);
+    if let Some(error) = error {
+        return Some(Err(ErrorCode::from_code(error)?));
+    }
+    let number = u64::try_from(offset).unwrap_or(0);
+    // The text belongs to the number: one that does not is no commit of ours.
+    let is_whole = number == 0 || metadata.as_deref() == Some(&format!("number {number}"));
+    Some(Ok(if is_whole { number } else { u64::MAX }))
+}
+
+/// Asks for the first or the last offset.
+pub(crate) async fn list_offset(
+    world: &World,
+    client: &mut Client,
+    place: &Place,
+    which: i64,
+) -> Option<Result<i64, ErrorCode>> {
+    let version = client.version(1, 10);
+    let partition = ListOffsetsPartition {
+        partition_index: place.1,
+        current_leader_epoch: -1,
+        timestamp: which,
+        ..Default::default()
+    };
+    let topic = ListOffsetsTopic {
+        name: Cow::Borrowed(&place.0),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    let (shown, start) = {
+        let mut oracle = world.oracle();
+        (oracle.high_watermark(place), oracle.log_start(place))
+    };
+    let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
+    let response: ListOffsetsResponse<'_> = reply.decode().ok()?;
+    let part = response.topics.first()?.partitions.first()?;
+    let error = ErrorCode::from_code(part.error_code)?;
+    if error != ErrorCode::None {
+        return Some(Err(error));
+    }
+    let mut oracle = world.oracle();
+    match which {
+        EARLIEST => oracle.shown_start(place, start, part.offset),
+        _ => oracle.shown(place, shown, part.offset),
+    }
+    Some(Ok(part.offset))
+}

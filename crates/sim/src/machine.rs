@@ -1,0 +1,133 @@
+//! The machine that the broker runs on: starting it, stopping it, and letting it die.
+
+use std::{sync::Arc, time::Duration};
+
+use klamm_broker::Server;
+use klamm_config::{BrokerConfig, Layers, Map};
+use klamm_env::{Env, Random};
+
+use crate::{
+    client::ADDRESS,
+    world::{World, derive},
+};
+
+/// The name of the machine on the virtual network.
+const HOST: &str = "broker";
+
+/// The log directory that may fail; the other also holds the metadata.
+pub(crate) const FRAIL_DIR: &str = "/data/b";
+/// The log directory that does not fail.
+pub(crate) const FIRM_DIR: &str = "/data/a";
+
+/// The longest that a start may take, whatever the disk does.
+const START: Duration = Duration::from_secs(60);
+
+/// How the broker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    PowerLoss,
+    Kill,
+    Stop,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    world: Arc<World>,
+    server: Option<Server>,
+    starts: u64,
+    /// Whether a directory failed since the last start: then a stop does not make all durable.
+    pub(crate) had_broken_dir: bool,
+}
+
+impl Machine {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        Self { world: Arc::clone(world), server: None, starts: 0, had_broken_dir: false }
+    }
+
+    /// Starts the broker.
+    pub(crate) async fn start(&mut self) -> Result<(), String> {
+        self.starts += 1;
+        self.had_broken_dir = false;
+        let world = &self.world;
+        let env = Env {
+            clock: world.clock.clone(),
+            net: Arc::new(world.net.host(HOST)),
+            disk: Arc::new(world.disk.mount()),
+            random: Random::from_seed(derive(world.seed ^ (self.starts << 32), "broker")),
+        };
+        let config = config(world).map_err(|problem| format!("configuration: {problem}"))?;
+        let started = tokio::time::timeout(START, Box::pin(Server::start(env, config))).await;
+        let result = match started {
+            Ok(Ok(server)) => {
+                self.server = Some(server);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("it takes too long".to_owned()),
+        };
+        world.note("machine", &format!("start {}: {result:?}", self.starts));
+        if result.is_err() {
+            world.net.crash(HOST);
+            world.disk.kill();
+        }
+        result
+    }
+
+    /// Ends the broker, and tells the oracle what that may have taken.
+    pub(crate) async fn end(&mut self, death: Death) {
+        let Some(server) = self.server.take() else { return };
+        self.world.stats().restarts += 1;
+        let world = &self.world;
+        match death {
+            Death::Stop => {
+                let result = server.stop().await;
+                world.note("machine", &format!("stop: {result:?}"));
+                world.net.crash(HOST);
+                world.disk.kill();
+                let is_durable = result.is_ok() && !self.had_broken_dir;
+                let mut oracle = world.oracle();
+                if is_durable { oracle.stopped() } else { oracle.killed() }
+            }
+            Death::Kill => {
+                world.note("machine", "the process dies");
+                world.net.crash(HOST);
+                world.disk.kill();
+                server.abandon();
+                world.oracle().killed();
+            }
+            Death::PowerLoss => {
+                world.note("machine", "power is lost");
+                world.net.crash(HOST);
+                world.disk.crash();
+                server.abandon();
+                world.oracle().crashed();
+            }
+        }
+    }
+}
+
+fn config(world: &World) -> Result<BrokerConfig, String> {
+    let plan = &world.plan;
+    let checkpoint_ms = plan.checkpoint_ms.to_string();
+    let keys: Map = [
+        ("listeners", format!("PLAINTEXT://{ADDRESS}")),
+        ("log.dirs", format!("{FIRM_DIR},{FRAIL_DIR}")),
+        ("auto.create.topics.enable", "false".to_owned()),
+        ("offsets.topic.num.partitions", "4".to_owned()),
+        ("offsets.topic.replication.factor", "1".to_owned()),
+        ("group.initial.rebalance.delay.ms", "100".to_owned()),
+        ("group.min.session.timeout.ms", "100".to_owned()),
+        ("log.retention.check.interval.ms", plan.retention_check_ms.to_string()),
+        ("log.flush.offset.checkpoint.interval.ms", checkpoint_ms.clone()),
+        ("log.flush.start.offset.checkpoint.interval.ms", checkpoint_ms.clone()),
+        ("replica.high.watermark.checkpoint.interval.ms", checkpoint_ms),
+        ("log.flush.scheduler.interval.ms", "1000".to_owned()),
+        ("log.segment.delete.delay.ms", "500".to_owned()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect();
+    BrokerConfig::resolve(Layers { command_line: keys, ..Layers::default() })
+        .map_err(|problems| format!("{problems:?}"))
+}

@@ -1,0 +1,150 @@
+//! Offsets that groups committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Invariant, Oracle, Place};
+
+pub(super) const COMMITS_SURVIVE: Invariant = Invariant {
+    id: "commits-survive",
+    sentence: "A group is given the offset that was acknowledged last, or one whose outcome is not \
+               known; after a power loss an older one only if the commit was not synced.",
+};
+
+/// What may be committed for one partition by one group. Commits have numbers, 0 is none.
+#[derive(Debug)]
+pub(crate) struct CommitModel {
+    /// What a fetch may find now.
+    possible: BTreeSet<u64>,
+    /// What a power loss may bring back.
+    recoverable: BTreeSet<u64>,
+    /// Not answered, or never to be: may be applied as long as this broker lives.
+    in_flight: BTreeSet<u64>,
+    /// What was under way at the same time.
+    overlapping: BTreeMap<u64, BTreeSet<u64>>,
+    /// What was possible at any time of a fetch that is under way, by the number of the fetch.
+    windows: BTreeMap<u64, BTreeSet<u64>>,
+    next: u64,
+}
+
+impl Default for CommitModel {
+    fn default() -> Self {
+        let none = BTreeSet::from([0]);
+        Self {
+            possible: none.clone(),
+            recoverable: none,
+            in_flight: BTreeSet::new(),
+            overlapping: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            next: 0,
+        }
+    }
+}
+
+impl CommitModel {
+    fn begin(&mut self) -> u64 {
+        self.next += 1;
+        let number = self.next;
+        for other in &self.in_flight {
+            self.overlapping.entry(*other).or_default().insert(number);
+        }
+        self.overlapping.insert(number, self.in_flight.clone());
+        self.in_flight.insert(number);
+        self.add(number);
+        number
+    }
+
+    fn add(&mut self, number: u64) {
+        self.possible.insert(number);
+        self.recoverable.insert(number);
+        for window in self.windows.values_mut() {
+            window.insert(number);
+        }
+    }
+
+    fn end(&mut self, number: u64, is_done: bool, sync: bool) {
+        if !self.in_flight.remove(&number) {
+            // Answered by a broker that has stopped since: others may have followed.
+            return;
+        }
+        let overlapping = self.overlapping.remove(&number).unwrap_or_default();
+        if !is_done {
+            self.possible.remove(&number);
+            self.recoverable.remove(&number);
+            return;
+        }
+        let may_follow =
+            |other: &u64| overlapping.contains(other) || self.in_flight.contains(other);
+        self.possible = self.possible.iter().copied().filter(may_follow).collect();
+        self.possible.insert(number);
+        if sync {
+            self.recoverable = self.possible.clone();
+        }
+    }
+
+    pub(super) fn stopped(&mut self) {
+        self.killed();
+        self.recoverable = self.possible.clone();
+    }
+
+    pub(super) fn killed(&mut self) {
+        self.in_flight.clear();
+        self.overlapping.clear();
+    }
+
+    pub(super) fn crashed(&mut self) {
+        self.killed();
+        self.possible.extend(&self.recoverable);
+        self.recoverable.clone_from(&self.possible);
+        let possible = &self.possible;
+        self.windows.values_mut().for_each(|window| window.extend(possible));
+    }
+}
+
+impl Oracle {
+    fn commit_model(&mut self, group: &str, place: &Place) -> &mut CommitModel {
+        self.commits.entry((group.to_owned(), place.clone())).or_default()
+    }
+
+    /// A commit is about to be sent; gives its number.
+    pub(crate) fn committing(&mut self, group: &str, place: &Place) -> u64 {
+        self.commit_model(group, place).begin()
+    }
+
+    /// A commit was answered.
+    pub(crate) fn commit_answered(&mut self, group: &str, place: &Place, number: u64, done: bool) {
+        let sync = self.offsets_sync;
+        self.commit_model(group, place).end(number, done, sync);
+    }
+
+    /// The committed offset is about to be asked for.
+    pub(crate) fn asking_commit(&mut self, group: &str, place: &Place, fetch: u64) {
+        let model = self.commit_model(group, place);
+        model.windows.insert(fetch, model.possible.clone());
+    }
+
+    /// The committed offset was given, or not.
+    pub(crate) fn commit_found(
+        &mut self,
+        group: &str,
+        place: &Place,
+        fetch: u64,
+        found: Option<u64>,
+    ) {
+        let sync = self.offsets_sync;
+        let is_deleted = self.topics.get(&place.0).is_some_and(|topic| topic.deletion_asked);
+        let model = self.commit_model(group, place);
+        let Some(window) = model.windows.remove(&fetch) else { return };
+        let Some(found) = found.filter(|_| !is_deleted) else { return };
+        if !window.contains(&found) {
+            let text = format!("group {group} {place:?}: commit {found}, possible {window:?}");
+            self.violate(COMMITS_SURVIVE, text);
+            return;
+        }
+        if model.in_flight.is_empty() && window == model.possible {
+            model.possible = BTreeSet::from([found]);
+            if sync {
+                model.recoverable.clone_from(&model.possible);
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What must hold whatever happens: one invariant per file, over a model of what is known.
+//!
+//! The oracle hears of every request before it is sent and of every answer that comes. An answer
+//! that does not come leaves both outcomes open. It hears of every death of the broker and knows
+//! what each kind may take: a power loss whatever was not synced, the death of the process nothing
+//! that was appended.
+
+mod acked_survive;
+mod committed_offsets;
+mod gapless;
+mod generations;
+mod high_watermark;
+mod liveness;
+mod log_start;
+mod no_panic;
+mod nothing_invented;
+mod offsets_once;
+mod one_owner;
+mod partition;
+mod producer_order;
+mod same_bytes;
+mod topics;
+
+use std::{collections::BTreeMap, fmt};
+
+pub(crate) use committed_offsets::CommitModel;
+pub(crate) use no_panic::watch;
+pub(crate) use one_owner::Assignments;
+pub(crate) use partition::{Batch, PartitionModel, RecordId};
+pub(crate) use topics::TopicModel;
+
+/// Something that must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invariant {
+    /// Its name, which stays the same for ever.
+    pub id: &'static str,
+    /// What it says.
+    pub sentence: &'static str,
+}
+
+/// All invariants.
+pub const INVARIANTS: [Invariant; 18] = [
+    acked_survive::ACKED_SURVIVE,
+    same_bytes::SAME_BYTES,
+    nothing_invented::NOTHING_INVENTED,
+    gapless::GAPLESS,
+    offsets_once::OFFSETS_ONCE,
+    offsets_once::ABOVE_HIGH_WATERMARK,
+    producer_order::NO_DUPLICATES,
+    producer_order::IN_ORDER,
+    high_watermark::ONLY_ADVANCES,
+    high_watermark::NOTHING_ABOVE,
+    log_start::START_ONLY_ADVANCES,
+    committed_offsets::COMMITS_SURVIVE,
+    one_owner::ONE_OWNER,
+    generations::GENERATIONS_ADVANCE,
+    topics::TOPICS_SURVIVE,
+    liveness::SERVES_AGAIN,
+    liveness::OTHERS_SERVE,
+    no_panic::NO_PANIC,
+];
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// What was seen.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {} Seen: {}", self.invariant.id, self.invariant.sentence, self.text)
+    }
+}
+
+/// Topic and partition.
+pub(crate) type Place = (String, i32);
+
+/// What the oracle knows.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    pub(crate) partitions: BTreeMap<Place, PartitionModel>,
+    pub(crate) topics: BTreeMap<String, TopicModel>,
+    /// By group and the partition that the commit is about.
+    pub(crate) commits: BTreeMap<(String, Place), CommitModel>,
+    groups: BTreeMap<String, generations::GroupModel>,
+    /// Whether `__consumer_offsets` is synced on every append.
+    offsets_sync: bool,
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Oracle {
+    pub(crate) fn new(offsets_sync: bool) -> Self {
+        Self { offsets_sync, ..Self::default() }
+    }
+
+    pub(crate) fn violate(&mut self, invariant: Invariant, text: String) {
+        self.violations.push(Violation { invariant, text });
+    }
+
+    /// The model of a partition of a topic that was created.
+    pub(crate) fn partition(&mut self, place: &Place) -> &mut PartitionModel {
+        let settings = self.topics.get(&place.0).map(|topic| (topic.sync, topic.retention));
+        let (sync, retention) = settings.unwrap_or_default();
+        let new = || PartitionModel::new(sync, retention);
+        self.partitions.entry(place.clone()).or_insert_with(new)
+    }
+
+    /// Everything was made durable and the process ended.
+    pub(crate) fn stopped(&mut self) {
+        self.partitions.values_mut().for_each(PartitionModel::stopped);
+        self.commits.values_mut().for_each(CommitModel::stopped);
+        self.groups.values_mut().for_each(generations::GroupModel::stopped);
+    }
+
+    /// The process died.
+    pub(crate) fn killed(&mut self) {
+        self.partitions.values_mut().for_each(PartitionModel::killed);
+        self.commits.values_mut().for_each(CommitModel::killed);
+        self.groups.values_mut().for_each(generations::GroupModel::killed);
+    }
+
+    /// The machine lost power.
+    pub(crate) fn crashed(&mut self) {
+        let sync = self.offsets_sync;
+        self.partitions.values_mut().for_each(PartitionModel::crashed);
+        self.commits.values_mut().for_each(CommitModel::crashed);
+        self.groups.values_mut().for_each(|group| group.crashed(sync));
+    }
+}

@@ -1,0 +1,105 @@
+//! What is known of one partition.
+//!
+//! Invariants of the model:
+//! - `known` holds what was acknowledged or seen at an offset. An entry that may have been lost is
+//!   soft; it is hard again as soon as it, or one above it, is seen: a log only loses its end.
+//! - An entry is durable if no power loss can take it.
+
+use std::collections::BTreeMap;
+
+/// A record: the batch it was sent in, and its place there.
+pub(crate) type RecordId = (u64, u32);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) id: RecordId,
+    pub(crate) durable: bool,
+    pub(crate) soft: bool,
+}
+
+/// A batch as it was sent, perhaps more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) id: u64,
+    pub(crate) count: u32,
+    /// Producer id, epoch and first sequence number.
+    pub(crate) producer: Option<(i64, i16, i32)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct PartitionModel {
+    /// Whether every append is synced before it counts.
+    pub(crate) sync: bool,
+    /// Whether old records may go by themselves.
+    pub(crate) retention: bool,
+    pub(crate) known: BTreeMap<i64, Known>,
+    pub(crate) sent: BTreeMap<u64, Batch>,
+    /// The largest high watermark that was shown and cannot have been lost.
+    pub(crate) high_watermark: i64,
+    /// The largest log start offset that was shown and cannot have been lost.
+    pub(crate) start: i64,
+    /// The largest offset that deletion was asked up to.
+    pub(crate) start_asked: i64,
+}
+
+impl PartitionModel {
+    pub(crate) fn new(sync: bool, retention: bool) -> Self {
+        Self {
+            sync,
+            retention,
+            known: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            high_watermark: 0,
+            start: 0,
+            start_asked: 0,
+        }
+    }
+
+    /// Notes that a record is at an offset. Gives the record that must be there instead, if so.
+    pub(crate) fn note(&mut self, offset: i64, id: RecordId) -> Option<RecordId> {
+        match self.known.get(&offset) {
+            Some(known) if known.id != id && !known.soft => return Some(known.id),
+            Some(known) if known.id != id => self.lose_from(offset),
+            _ => {}
+        }
+        self.known.entry(offset).or_insert(Known { id, durable: false, soft: false });
+        // What is below is there as well, and durable with it.
+        let sync = self.sync;
+        for (_, known) in self.known.range_mut(..=offset).rev() {
+            if !known.soft && (known.durable || !sync) && known.id != id {
+                break;
+            }
+            known.soft = false;
+            known.durable |= sync;
+        }
+        None
+    }
+
+    /// Everything that may have been lost, from `offset` on, was.
+    pub(crate) fn lose_from(&mut self, offset: i64) {
+        self.known.retain(|at, known| *at < offset || !known.soft);
+    }
+
+    /// The offset after the last record that must be there.
+    pub(crate) fn hard_end(&self) -> i64 {
+        let last = self.known.iter().rev().find(|(_, known)| !known.soft);
+        last.map_or(0, |(offset, _)| offset + 1)
+    }
+
+    pub(super) fn stopped(&mut self) {
+        self.known.values_mut().filter(|known| !known.soft).for_each(|known| known.durable = true);
+    }
+
+    pub(super) fn killed(&mut self) {
+        // As in Kafka, what DeleteRecords did is durable with the next checkpoint.
+        self.start = 0;
+    }
+
+    pub(super) fn crashed(&mut self) {
+        self.killed();
+        self.known.values_mut().for_each(|known| known.soft |= !known.durable);
+        if !self.sync {
+            self.high_watermark = self.high_watermark.min(self.hard_end());
+        }
+    }
+}

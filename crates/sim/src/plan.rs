@@ -1,0 +1,131 @@
+//! What a seed makes of a run: which kinds of events happen, how often, on what settings.
+//!
+//! Swarm testing: each run switches some kinds of events off and weighs the others at random. A
+//! run in which everything happens rarely gets far enough into anything.
+
+use klamm_env::Random;
+
+/// What the operator of the simulated machine may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The machine loses power: what was not synced is lost or torn.
+    PowerLoss,
+    /// The process dies, the machine goes on.
+    Kill,
+    /// A clean stop and a start.
+    Restart,
+    /// The volume is full for a while.
+    Full,
+    /// Work on the disk's threads is slow for a while.
+    Stall,
+    /// One log directory fails until the next start.
+    Broken,
+    /// Links change how badly they behave.
+    Links,
+}
+
+/// What an administrator may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    CreateTopic,
+    DeleteTopic,
+    AddPartitions,
+    DeleteRecords,
+    AlterConfig,
+}
+
+/// The shape of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// How long clients and faults go on, milliseconds of virtual time.
+    pub(crate) duration_ms: u64,
+    /// The longest pause between two events, milliseconds.
+    pub(crate) event_pause_ms: u64,
+    pub(crate) events: Vec<(Event, u64)>,
+    pub(crate) changes: Vec<(Change, u64)>,
+    pub(crate) topics: u64,
+    pub(crate) plain_producers: u64,
+    pub(crate) idempotent_producers: u64,
+    pub(crate) consumers: u64,
+    pub(crate) committers: u64,
+    pub(crate) members: u64,
+    /// The longest pause of a client between two requests, milliseconds.
+    pub(crate) think_ms: u64,
+    /// The largest value of a record, bytes.
+    pub(crate) value_bytes_max: u64,
+    /// Whether links are as bad from the beginning as [`Event::Links`] makes them.
+    pub(crate) bad_links: bool,
+    /// Whether `__consumer_offsets` is synced on every append.
+    pub(crate) offsets_sync: bool,
+    /// How many of ten topics are synced on every append.
+    pub(crate) sync_topics: u64,
+    /// How many of ten topics delete old records by themselves.
+    pub(crate) retention_topics: u64,
+    /// How often the broker writes its checkpoints, milliseconds.
+    pub(crate) checkpoint_ms: u64,
+    pub(crate) retention_check_ms: u64,
+    /// The largest size of a segment, bytes.
+    pub(crate) segment_bytes: u64,
+}
+
+impl Plan {
+    pub(crate) fn draw(random: &Random) -> Self {
+        let between = |low: u64, high: u64| low + random.below(high - low + 1);
+        let events = [
+            Event::PowerLoss,
+            Event::Kill,
+            Event::Restart,
+            Event::Full,
+            Event::Stall,
+            Event::Broken,
+            Event::Links,
+        ];
+        let changes = [
+            Change::CreateTopic,
+            Change::DeleteTopic,
+            Change::AddPartitions,
+            Change::DeleteRecords,
+            Change::AlterConfig,
+        ];
+        Self {
+            events: swarm(random, &events),
+            changes: swarm(random, &changes),
+            duration_ms: between(8_000, 20_000),
+            event_pause_ms: between(800, 5_000),
+            topics: between(1, 3),
+            plain_producers: between(0, 2),
+            idempotent_producers: between(1, 3),
+            consumers: between(1, 3),
+            committers: between(0, 2),
+            members: if random.chance(1, 2) { between(1, 4) } else { 0 },
+            think_ms: between(20, 400),
+            value_bytes_max: between(10, 2_000),
+            bad_links: random.chance(1, 4),
+            offsets_sync: random.chance(1, 2),
+            sync_topics: random.below(11),
+            retention_topics: random.below(6),
+            checkpoint_ms: between(200, 10_000),
+            retention_check_ms: between(300, 5_000),
+            segment_bytes: between(2_000, 60_000),
+        }
+    }
+}
+
+/// Leaves out about a third of the kinds and gives the others a weight.
+fn swarm<T: Copy>(random: &Random, kinds: &[T]) -> Vec<(T, u64)> {
+    let weigh = |kind: &T| (*kind, if random.chance(1, 3) { 0 } else { 1 + random.below(8) });
+    kinds.iter().map(weigh).filter(|(_, weight)| *weight > 0).collect()
+}
+
+/// One of the kinds, by weight; none if there are none.
+pub(crate) fn choose<T: Copy>(random: &Random, kinds: &[(T, u64)]) -> Option<T> {
+    let total: u64 = kinds.iter().map(|(_, weight)| weight).sum();
+    let mut left = random.below(total);
+    for (kind, weight) in kinds {
+        if left < *weight {
+            return Some(*kind);
+        }
+        left -= weight;
+    }
+    None
+}

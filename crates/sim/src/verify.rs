@@ -1,0 +1,190 @@
+//! After the faults have ended: everything must be served, and everything must be there.
+
+use std::collections::BTreeMap;
+
+use klamm_protocol::ErrorCode;
+
+use crate::{
+    actors::admin,
+    calls::{
+        EARLIEST, LATEST, Produced, Session, Want, committed, fetch, heartbeat, join, list_offset,
+        produce, sync,
+    },
+    client::Client,
+    oracle::{Assignments, Batch, Place, RecordId},
+    world::{Topic, World},
+};
+
+/// How long everything may take to be served again, milliseconds.
+const BOUND_MS: i64 = 60_000;
+
+/// Checks the whole cluster.
+pub(crate) async fn verify(world: &World, round: u64) {
+    let mut client = world.client(&format!("verify-{round}"));
+    admin::refresh(world, &mut client).await;
+    let topics = world.topics.lock().clone();
+    let deadline = world.elapsed_ms() + BOUND_MS;
+    let mut places = Vec::new();
+    for (name, topic) in topics {
+        for index in 0..topic.partitions {
+            let place = (name.clone(), index);
+            write(world, &mut client, &place, topic, deadline).await;
+            read(world, &mut client, &place, topic, deadline).await;
+            places.push((place, topic));
+        }
+    }
+    read_in_session(world, &mut client, &places, deadline).await;
+    let asked: Vec<(String, Place)> = world.oracle().commits.keys().cloned().collect();
+    for (group, place) in asked {
+        read_commit(world, &mut client, &group, &place, deadline).await;
+    }
+    agree(world, &mut client, deadline).await;
+}
+
+/// Whether there is time to try again; says so to the oracle if not.
+async fn may_retry(world: &World, client: &Client, deadline: i64, what: &str) -> bool {
+    if world.elapsed_ms() > deadline {
+        world.oracle().not_served(what.to_owned());
+        return false;
+    }
+    world.pause(&client.random, 200).await;
+    true
+}
+
+/// Appends one record.
+async fn write(world: &World, client: &mut Client, place: &Place, topic: Topic, deadline: i64) {
+    loop {
+        let batch = Batch { id: world.number(), count: 1, producer: None };
+        let produced = produce(world, client, (place, topic), &batch, -1, true).await;
+        world.note("verify", &format!("{place:?} written: {produced:?}"));
+        if matches!(produced, Produced::Acknowledged(_)) {
+            return;
+        }
+        let what = format!("{place:?} cannot be written: {produced:?}");
+        if !may_retry(world, client, deadline, &what).await {
+            return;
+        }
+    }
+}
+
+/// Reads the whole partition.
+async fn read(world: &World, client: &mut Client, place: &Place, topic: Topic, deadline: i64) {
+    while !try_read(world, client, place, topic).await {
+        let what = format!("{place:?} cannot be read to its end");
+        if !may_retry(world, client, deadline, &what).await {
+            return;
+        }
+    }
+}
+
+async fn try_read(world: &World, client: &mut Client, place: &Place, topic: Topic) -> bool {
+    let start = list_offset(world, client, place, EARLIEST).await;
+    let end = list_offset(world, client, place, LATEST).await;
+    let (Some(Ok(start)), Some(Ok(end))) = (start, end) else { return false };
+    let mut found: BTreeMap<i64, RecordId> = BTreeMap::new();
+    let mut next = start;
+    let mut idle = 0;
+    while next < end {
+        let want = Want::from([(place.clone(), (topic, next))]);
+        let answered = fetch(world, client, &mut None, &want, 100).await;
+        let Some(answered) = answered.and_then(|mut all| all.remove(place)) else { return false };
+        if answered.error != ErrorCode::None {
+            return false;
+        }
+        found.extend(answered.records);
+        idle = if answered.next > next { 0 } else { idle + 1 };
+        if idle > 5 {
+            world.oracle().read_ended(place, next, end);
+            return true;
+        }
+        next = answered.next;
+    }
+    world.note("verify", &format!("{place:?}: {start}..{next}"));
+    world.oracle().read_whole(place, start, &found);
+    true
+}
+
+/// Reads everything in one session, which must not leave out a partition.
+async fn read_in_session(
+    world: &World,
+    client: &mut Client,
+    places: &[(Place, Topic)],
+    deadline: i64,
+) {
+    let mut want = Want::new();
+    let mut ends = BTreeMap::new();
+    for (place, topic) in places {
+        let start = list_offset(world, client, place, EARLIEST).await;
+        let end = list_offset(world, client, place, LATEST).await;
+        if let (Some(Ok(start)), Some(Ok(end))) = (start, end) {
+            want.insert(place.clone(), (*topic, start));
+            ends.insert(place.clone(), end);
+        }
+    }
+    let mut session = Some(Session::default());
+    loop {
+        let missing = want.iter().find(|(place, (_, next))| *next < ends[*place]);
+        let Some((place, (_, next))) = missing else { return };
+        let what = format!("{place:?} is not read beyond {next} in a session");
+        if !may_retry(world, client, deadline, &what).await {
+            return;
+        }
+        let found = fetch(world, client, &mut session, &want, 100).await;
+        for (place, answered) in found.into_iter().flatten() {
+            match answered.error {
+                ErrorCode::None => {
+                    want.entry(place).and_modify(|(_, next)| *next = answered.next);
+                }
+                // Retention was faster.
+                _ => drop(want.remove(&place)),
+            }
+        }
+    }
+}
+
+async fn read_commit(
+    world: &World,
+    client: &mut Client,
+    group: &str,
+    place: &Place,
+    deadline: i64,
+) {
+    loop {
+        let found = committed(world, client, group, place).await;
+        world.note("verify", &format!("{group} {place:?}: {found:?}"));
+        if matches!(found, Some(Ok(_))) {
+            return;
+        }
+        let what = format!("the offset of group {group} cannot be fetched: {found:?}");
+        if !may_retry(world, client, deadline, &what).await {
+            return;
+        }
+    }
+}
+
+/// Takes part in the group of the members, whose own members are gone.
+async fn agree(world: &World, client: &mut Client, deadline: i64) {
+    let group = crate::actors::GROUP;
+    let mut member = String::new();
+    loop {
+        let joined = join(world, client, group, &mut member).await;
+        if let Some(Ok(joined)) = &joined {
+            let shares = joined.members.iter().map(|member| (member.clone(), String::new()));
+            let shares: Assignments =
+                if joined.is_leader { shares.collect() } else { Assignments::new() };
+            let given = sync(world, client, group, joined, &shares).await;
+            let beat = heartbeat(client, group, joined).await;
+            world.note("verify", &format!("group: {given:?} {beat:?}"));
+            if matches!(given, Some(Ok(_))) && beat == Some(ErrorCode::None) {
+                return;
+            }
+        }
+        if matches!(joined, Some(Err(ErrorCode::UnknownMemberId))) {
+            member.clear();
+        }
+        let what = format!("group {group} does not come together: {joined:?}");
+        if !may_retry(world, client, deadline, &what).await {
+            return;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What everybody in a run shares: the machine, the clock, the trace, the oracle.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use klamm_env::{
+    Clock, Disk, Random,
+    virt::{VirtualDisk, VirtualNet},
+};
+use klamm_protocol::wire::Uuid;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::{
+    Stats,
+    client::Client,
+    oracle::{Oracle, Place},
+    plan::Plan,
+    trace::Trace,
+};
+
+/// What the clock shows at the start: 2023-11-14T22:13:20Z, in milliseconds.
+const EPOCH_MS: i64 = 1_700_000_000_000;
+
+/// A topic that clients may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Topic {
+    pub(crate) id: Uuid,
+    pub(crate) partitions: i32,
+}
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) plan: Plan,
+    pub(crate) net: VirtualNet,
+    pub(crate) disk: VirtualDisk,
+    pub(crate) clock: Clock,
+    pub(crate) topics: Mutex<BTreeMap<String, Topic>>,
+    /// The log directory that is broken now.
+    pub(crate) broken: Mutex<Option<String>>,
+    trace: Mutex<Trace>,
+    oracle: Mutex<Oracle>,
+    stats: Mutex<Stats>,
+    over: AtomicBool,
+    next: AtomicU64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, keep_lines: bool) -> Self {
+        let plan = Plan::draw(&Random::from_seed(seed));
+        let disk = VirtualDisk::new(Random::from_seed(derive(seed, "disk")));
+        // The mount point is older than the run: no power loss takes it.
+        disk.create_dir_all("/data".as_ref()).expect("a new virtual disk makes directories");
+        disk.sync_dir("/".as_ref()).expect("a new virtual disk syncs");
+        Self {
+            seed,
+            net: VirtualNet::new(Random::from_seed(derive(seed, "net"))),
+            disk,
+            clock: Clock::following_runtime(EPOCH_MS),
+            topics: Mutex::default(),
+            broken: Mutex::default(),
+            trace: Mutex::new(Trace::new(keep_lines)),
+            oracle: Mutex::new(Oracle::new(plan.offsets_sync)),
+            stats: Mutex::default(),
+            over: AtomicBool::new(false),
+            next: AtomicU64::new(0),
+            plan,
+        }
+    }
+
+    /// A source of random numbers of its own for somebody.
+    pub(crate) fn random(&self, name: &str) -> Random {
+        Random::from_seed(derive(self.seed, name))
+    }
+
+    pub(crate) fn client(&self, name: &str) -> Client {
+        Client::new(&self.net, name, self.random(name))
+    }
+
+    /// Milliseconds since the run began.
+    pub(crate) fn elapsed_ms(&self) -> i64 {
+        self.clock.now_ms() - EPOCH_MS
+    }
+
+    pub(crate) fn note(&self, who: &str, what: &str) {
+        let line = format!("{:>6} {who}: {what}", self.elapsed_ms());
+        self.trace.lock().push(line);
+    }
+
+    pub(crate) fn trace(&self) -> MutexGuard<'_, Trace> {
+        self.trace.lock()
+    }
+
+    pub(crate) fn oracle(&self) -> MutexGuard<'_, Oracle> {
+        self.oracle.lock()
+    }
+
+    pub(crate) fn stats(&self) -> MutexGuard<'_, Stats> {
+        self.stats.lock()
+    }
+
+    /// A number that was not given out before.
+    pub(crate) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Tells all clients to end.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether clients go on.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.over.load(Ordering::Relaxed)
+    }
+
+    /// Waits up to so many milliseconds.
+    pub(crate) async fn pause(&self, random: &Random, most_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(1 + random.below(most_ms))).await;
+    }
+
+    /// Any topic that clients may use.
+    pub(crate) fn any_topic(&self, random: &Random) -> Option<(String, Topic)> {
+        let topics = self.topics.lock();
+        let at = usize::try_from(random.below(topics.len() as u64)).unwrap_or(0);
+        topics.iter().nth(at).map(|(name, topic)| (name.clone(), *topic))
+    }
+
+    /// Any partition that clients may use.
+    pub(crate) fn any_place(&self, random: &Random) -> Option<(Place, Topic)> {
+        let (name, topic) = self.any_topic(random)?;
+        let count = u64::try_from(topic.partitions).unwrap_or(1);
+        let index = i32::try_from(random.below(count)).unwrap_or(0);
+        Some(((name, index), topic))
+    }
+}
+
+/// Another seed for somebody.
+pub(crate) fn derive(seed: u64, name: &str) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, mix)
+}
