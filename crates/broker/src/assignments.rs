@@ -31,12 +31,25 @@ pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::
     let threads = broker.settings.load().log.recovery_threads_per_data_dir;
     let threads = usize::try_from(threads).unwrap_or(1);
     let failed = broker.logs.open_all(threads, Arc::new(config_of)).await?;
-    let failed: BTreeMap<TopicPartition, String> = failed.into_iter().collect();
+    let mut failed: BTreeMap<TopicPartition, String> = failed.into_iter().collect();
     let topics: Vec<_> = image.topics().cloned().collect();
+    if !broker.logs.are_all_in_service() {
+        failed.extend(topics.iter().flat_map(|topic| out_of_reach(broker, topic)));
+    }
     for topic in topics {
         take_up(broker, image, &topic, &failed).await;
     }
     Ok(())
+}
+
+/// The partitions whose logs were not found, while a directory that may hold them is out of
+/// service: to begin them anew elsewhere would give out their offsets twice.
+fn out_of_reach(broker: &Broker, topic: &TopicImage) -> Vec<(TopicPartition, String)> {
+    let led = topic.partitions().filter(|(_, state)| state.leader == broker.node_id);
+    let names = led.map(|(index, _)| TopicPartition::new(topic.name.to_string(), index));
+    let lost = names.filter(|name| broker.logs.get(name).is_none());
+    lost.map(|name| (name, "it may be in a log directory that is out of service".to_owned()))
+        .collect()
 }
 
 /// Follows one step of the metadata.
@@ -157,13 +170,13 @@ async fn open_logs(
 }
 
 fn open_log(broker: &Broker, topic: &Topic, name: &TopicPartition) -> Option<Arc<Log>> {
-    if let Some(log) = broker.logs.get(name) {
-        return Some(log);
-    }
     let config = log_config(&topic.config.load(), &broker.env);
     let opened = broker.logs.open_or_create(name, config);
     let opened = opened.map_err(|error| error.to_string()).and_then(|(log, _)| {
-        log.write_partition_metadata(&topic.id.to_string()).map_err(|error| error.to_string())?;
+        let ready = log
+            .write_partition_metadata(&topic.id.to_string())
+            .and_then(|()| sync_what_was_found(&log));
+        ready.map_err(|error| error.to_string())?;
         Ok(log)
     });
     match opened {
@@ -173,6 +186,14 @@ fn open_log(broker: &Broker, topic: &Topic, name: &TopicPartition) -> Option<Arc
             None
         }
     }
+}
+
+/// Where every append must be synced to count, so must be what recovery found.
+fn sync_what_was_found(log: &Log) -> std::io::Result<()> {
+    if log.config().sync_each_append() && log.recovery_point() < log.end_offset() {
+        return log.flush_now();
+    }
+    Ok(())
 }
 
 fn reconfigure_topic(broker: &Broker, image: &Image, topic: &Topic) {

@@ -211,8 +211,8 @@ impl Broker {
     /// Power fails: on a virtual network the links break, and a disk in memory loses what was not
     /// synced. The builder starts a broker on what is left.
     ///
-    /// On TCP, or with a directory of the file system, nothing is lost, and the listeners stay open
-    /// until the runtime ends.
+    /// On TCP, or with a directory of the file system, nothing is lost: the broker only stops without
+    /// cleaning up.
     #[must_use]
     pub fn crash(self) -> BrokerBuilder {
         if let (Some(net), Some(host)) = (&self.builder.net, &self.host) {
@@ -221,6 +221,7 @@ impl Broker {
         if let Some(disk) = &self.builder.disk {
             disk.crash();
         }
+        self.server.abandon();
         self.builder
     }
 }

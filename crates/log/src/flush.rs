@@ -10,13 +10,19 @@ use std::{
 
 use klamm_env::disk;
 
-use crate::{Log, append::snapshot_name, log::Writer, names::EPOCH_CHECKPOINT};
+use crate::{
+    Log,
+    append::snapshot_name,
+    log::Writer,
+    names::{EPOCH_CHECKPOINT, PARTITION_METADATA},
+};
 
 /// What a flush takes over from the writer.
 struct Pending {
     end_offset: i64,
     snapshots: Vec<(i64, Vec<u8>)>,
     epochs: Option<String>,
+    metadata: Option<String>,
     dir_dirty: bool,
     unsynced_since_ms: Option<i64>,
 }
@@ -29,6 +35,7 @@ impl Pending {
             end_offset: log.end_offset(),
             snapshots: std::mem::take(&mut writer.snapshots),
             epochs,
+            metadata: writer.metadata.take(),
             dir_dirty: std::mem::take(&mut writer.dir_dirty),
             unsynced_since_ms: writer.unsynced_since_ms.take(),
         }
@@ -37,6 +44,7 @@ impl Pending {
     fn give_back(self, writer: &mut Writer) {
         writer.epochs.dirty |= self.epochs.is_some();
         writer.snapshots.splice(0..0, self.snapshots);
+        writer.metadata = writer.metadata.take().or(self.metadata);
         writer.dir_dirty |= self.dir_dirty;
         writer.unsynced_since_ms = self.unsynced_since_ms.or(writer.unsynced_since_ms);
     }
@@ -95,15 +103,21 @@ impl Log {
         let segments = self.segments.load();
         let first = Self::segment_index(&segments, self.recovery_point());
         let mut new_names = pending.dir_dirty || !pending.snapshots.is_empty();
-        for (at, segment) in segments.iter().enumerate().skip(first) {
+        for segment in &segments[first..] {
             segment.file()?.sync()?;
-            if at + 1 < segments.len() {
-                new_names |= segment.write_index()?;
-            }
+        }
+        // A segment may have been closed when all in it was durable already: what is in its index
+        // files, if anything, is older than the segment.
+        for closed in segments.split_last().map_or(&[][..], |(_, closed)| closed) {
+            new_names |= closed.write_index()?;
         }
         if let Some(epochs) = &pending.epochs {
             let path = self.place.file(EPOCH_CHECKPOINT);
             disk::write_file_atomically(&*self.place.disk, &path, epochs.as_bytes())?;
+        }
+        if let Some(metadata) = &pending.metadata {
+            let path = self.place.file(PARTITION_METADATA);
+            disk::write_file_atomically(&*self.place.disk, &path, metadata.as_bytes())?;
         }
         if new_names {
             self.sync_names()?;

@@ -16,6 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use klamm_env::{disk, disk::Open};
 use klamm_transactions::Producers;
 use parking_lot::Mutex;
 
@@ -26,6 +27,9 @@ use crate::{
     segment::{Place, Segment},
     tail::Tail,
 };
+
+/// The largest `partition.metadata` looked at, bytes.
+const METADATA_BYTES_MAX: u64 = 4096;
 
 /// The log of one partition. All methods may be called from any thread.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub(crate) struct Writer {
     pub(crate) snapshot_offset: i64,
     /// When the oldest unsynced record was appended, milliseconds; none if all is synced.
     pub(crate) unsynced_since_ms: Option<i64>,
+    /// The contents of `partition.metadata`, if they are not yet durable.
+    pub(crate) metadata: Option<String>,
     /// Whether the directory has files whose names are not yet durable.
     pub(crate) dir_dirty: bool,
     /// Why the log takes no more appends.
@@ -164,16 +170,25 @@ impl Log {
         self.writer.lock().offline.clone()
     }
 
-    /// Writes Kafka's `partition.metadata` file with the topic id.
+    /// Writes Kafka's `partition.metadata` file with the topic id, unless it says so already. The
+    /// next flush makes it durable.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write_partition_metadata(&self, topic_id: &str) -> io::Result<()> {
         let text = format!("version: 0\ntopic_id: {topic_id}");
         let path = self.place.file(PARTITION_METADATA);
-        let file = self.place.disk.open(&path, klamm_env::disk::Open::Create)?;
+        let disk = &*self.place.disk;
+        if disk.exists(&path)
+            && disk::read_file(disk, &path, METADATA_BYTES_MAX)? == text.as_bytes()
+        {
+            return Ok(());
+        }
+        let file = disk.open(&path, Open::Create)?;
         file.set_len(text.len() as u64)?;
-        file.write_all_at(&[io::IoSlice::new(text.as_bytes())], 0)
+        file.write_all_at(&[io::IoSlice::new(text.as_bytes())], 0)?;
+        self.writer.lock().metadata = Some(text);
+        Ok(())
     }
 
     /// The segment that holds `offset`, or would.

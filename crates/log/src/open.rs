@@ -94,6 +94,7 @@ impl OpenLog {
             snapshots: Vec::new(),
             snapshot_offset: -1,
             unsynced_since_ms: None,
+            metadata: None,
             dir_dirty: is_new,
             offline: None,
         };
@@ -143,7 +144,9 @@ impl Opening {
         let by_point = if self.params.clean {
             last
         } else {
-            Log::segment_index(&self.segments, self.params.recovery_point)
+            // The segment that ends at the recovery point was perhaps still written when its
+            // records became durable: its index files are then older than it is.
+            Log::segment_index(&self.segments, self.params.recovery_point - 1)
         };
         by_index.unwrap_or(last).min(by_point)
     }

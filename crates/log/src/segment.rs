@@ -224,6 +224,9 @@ impl Segment {
     /// Writes the indexes to their files and leaves them there: the segment is closed. Says whether
     /// there was something to write.
     pub(crate) fn write_index(&self) -> io::Result<bool> {
+        if matches!(&*self.index.read(), Index::Closed(_)) {
+            return Ok(false);
+        }
         let newest = *self.newest.lock();
         let mut index = self.index.write();
         let Index::Memory(memory) = &mut *index else { return Ok(false) };
