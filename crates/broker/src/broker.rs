@@ -21,7 +21,7 @@ use crate::{
     connection::ConnectionLimits,
     fetch_sessions::{FetchSessions, Target},
     groups::Groups,
-    listener::{Connections, StopBell},
+    listener::{Connections, RequestMemory, StopBell},
     metrics::Metrics,
     partition::{Partition, Topic},
     producer_ids::ProducerIds,
@@ -48,6 +48,7 @@ pub(crate) struct Broker {
     pub(crate) broker_epoch: AtomicI64,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) request_memory: RequestMemory,
     pub(crate) metrics: Metrics,
     pub(crate) stop: StopBell,
     /// Metadata up to this offset is in effect here.

@@ -10,7 +10,10 @@ use std::{collections::VecDeque, future::poll_fn, net::SocketAddr, sync::Arc, ta
 
 use klamm_env::net::{self, BoxFuture, Connection, SendQueue};
 use klamm_protocol::{ApiKey, wire::frame};
-use tokio::time::{Duration, Instant, Sleep};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Duration, Instant, Sleep},
+};
 
 use crate::{
     api,
@@ -57,6 +60,8 @@ struct State {
     waiting: Option<(ApiKey, bool)>,
     out: SendQueue,
     held: Option<Request>,
+    /// Room in memory for the large request that is coming in.
+    room: Option<OwnedSemaphorePermit>,
     end_of_stream: bool,
 }
 
@@ -65,6 +70,7 @@ enum Wake {
     Answered,
     Read(std::io::Result<usize>),
     Idle,
+    Room(OwnedSemaphorePermit),
     Stop,
 }
 
@@ -78,6 +84,7 @@ impl Task {
             waiting: None,
             out: SendQueue::default(),
             held: None,
+            room: None,
             end_of_stream: false,
         };
         let idle = limits.idle;
@@ -104,9 +111,13 @@ impl Task {
                     return Ok(());
                 }
                 Wake::Idle => {
+                    // A request that waits keeps its connection, however long that takes.
+                    let busy = !state.in_flight.is_empty();
+                    let since = if busy { Instant::now() } else { active };
                     state.frames.rest();
-                    alarm.as_mut().reset(active.max(Instant::now() - idle) + idle);
+                    alarm.as_mut().reset(since + idle);
                 }
+                Wake::Room(room) => state.room = Some(room),
             }
         }
     }
@@ -129,9 +140,12 @@ impl Task {
     }
 
     async fn wait(&mut self, state: &mut State, alarm: &mut std::pin::Pin<Box<Sleep>>) -> Wake {
-        let State { frames, in_flight, .. } = state;
-        let may_read = frames.len() < READ_AHEAD_BYTES_MAX || in_flight.is_empty();
+        let State { frames, in_flight, room, .. } = state;
+        let needed = frames.large_frame().filter(|_| room.is_none()).unwrap_or(0);
+        let may_read =
+            needed == 0 && (frames.len() < READ_AHEAD_BYTES_MAX || in_flight.is_empty());
         let connection = &mut *self.connection;
+        let memory = &self.broker.request_memory;
         tokio::select! {
             biased;
             () = self.stop.wait() => Wake::Stop,
@@ -140,6 +154,7 @@ impl Task {
                 let (buf, limit) = frames.room();
                 net::read(connection, buf, limit).await
             }, if may_read => Wake::Read(read),
+            room = memory.reserve(needed), if needed > 0 => Wake::Room(room),
             () = alarm.as_mut() => Wake::Idle,
         }
     }
@@ -188,7 +203,10 @@ impl State {
         let request = match self.held.take() {
             Some(request) => request,
             None => match self.frames.next().map_err(|error| error.to_string())? {
-                Some(bytes) => parse(bytes, broker)?,
+                Some(bytes) => {
+                    self.room = None;
+                    parse(bytes, broker)?
+                }
                 None => return Ok(None),
             },
         };

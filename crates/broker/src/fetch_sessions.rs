@@ -12,6 +12,7 @@ use std::{
 };
 
 use klamm_env::Random;
+use klamm_log::planted::planted;
 use klamm_protocol::wire::Uuid;
 use parking_lot::Mutex;
 
@@ -204,7 +205,8 @@ impl Session {
     /// What is to be fetched, in order.
     pub(crate) fn wants(&self) -> Vec<(Target, Want)> {
         let want = |target: &Target| Some((target.clone(), self.followed.get(target)?.want));
-        self.order.values().filter_map(want).collect()
+        let ignored = usize::from(planted("session-ignores-partition"));
+        self.order.values().filter_map(want).skip(ignored).collect()
     }
 
     /// Notes what the consumer is told of a partition. Says whether it must be told: there are

@@ -62,6 +62,12 @@ impl Frames {
         (&mut self.buf, missing)
     }
 
+    /// The size of the frame that is coming in, if it is a large one and not yet whole.
+    pub(crate) fn large_frame(&self) -> Option<usize> {
+        let size = self.size().ok()??;
+        (size > LARGE_BYTES && self.buf.len() < 4 + size).then_some(size)
+    }
+
     /// Bytes waiting.
     pub(crate) fn len(&self) -> usize {
         self.buf.len()

@@ -9,7 +9,7 @@ use std::{
 
 use klamm_env::net::Listener;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
     broker::Broker,
@@ -104,6 +104,37 @@ impl Connections {
     /// Number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.counts.lock().total
+    }
+}
+
+/// Memory for large requests that are coming in (`queued.max.request.bytes`): a connection reads one
+/// only when there is room for all of it. Small requests are bounded by the number of connections.
+#[derive(Debug)]
+pub(crate) struct RequestMemory {
+    /// In units of [`MEMORY_UNIT`].
+    free: Arc<Semaphore>,
+    total: u32,
+}
+
+/// Bytes per permit.
+const MEMORY_UNIT: usize = 1024;
+
+/// The limit where the configuration sets none, bytes.
+const MEMORY_BYTES_DEFAULT: u64 = 2 << 30;
+
+impl RequestMemory {
+    /// Of so many bytes; none for the default.
+    pub(crate) fn new(bytes: Option<i64>) -> Self {
+        let bytes = bytes.and_then(|n| u64::try_from(n).ok()).unwrap_or(MEMORY_BYTES_DEFAULT);
+        let total = u32::try_from(bytes / MEMORY_UNIT as u64).unwrap_or(u32::MAX).max(1);
+        Self { free: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    /// Waits for room. A request that is larger than all of it waits for all of it.
+    pub(crate) async fn reserve(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.free).acquire_many_owned(units.min(self.total)).await;
+        room.expect("the semaphore is never closed")
     }
 }
 

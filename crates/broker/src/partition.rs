@@ -12,7 +12,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_config::TopicConfig;
-use klamm_log::{AppendError, AppendOptions, Appended, Log, ReadError, ReadLimits, Slice};
+use klamm_log::{
+    AppendError, AppendOptions, Appended, Log, ReadError, ReadLimits, Slice, planted::planted,
+};
 use klamm_protocol::wire::Uuid;
 use klamm_replication::{Event, Leader, Leadership};
 use parking_lot::Mutex;
@@ -136,8 +138,14 @@ impl Partition {
         options: &AppendOptions,
     ) -> Result<Appended, AppendError> {
         let log = self.log.as_ref().ok_or_else(|| AppendError::Offline("not open".to_owned()))?;
+        if planted("answer-before-append") {
+            return Ok(append_later(log, records, *options));
+        }
+        if planted("high-watermark-before-append") {
+            self.counted(log.end_offset() + 1);
+        }
         let appended = log.append(records, options)?;
-        if !log.config().sync_each_append() {
+        if !log.config().sync_each_append() || planted("answer-before-sync") {
             self.counted(appended.last_offset + 1);
         }
         Ok(appended)
@@ -220,6 +228,24 @@ impl Partition {
     pub(crate) fn wake(&self) {
         self.waiters.wake();
     }
+}
+
+/// The bug `answer-before-append`: what is answered now is appended a little later.
+fn append_later(log: &Arc<Log>, records: &[u8], options: AppendOptions) -> Appended {
+    let (log, mut records) = (Arc::clone(log), records.to_vec());
+    let next = log.end_offset();
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        drop(log.append(&mut records, &options));
+    });
+    let none = Appended {
+        base_offset: next,
+        last_offset: next - 1,
+        log_append_time: -1,
+        duplicate: false,
+        rolled: false,
+    };
+    none
 }
 
 /// The end of the log as far as it counts for the high watermark.
