@@ -142,8 +142,7 @@ impl Task {
     async fn wait(&mut self, state: &mut State, alarm: &mut std::pin::Pin<Box<Sleep>>) -> Wake {
         let State { frames, in_flight, room, .. } = state;
         let needed = frames.large_frame().filter(|_| room.is_none()).unwrap_or(0);
-        let may_read =
-            needed == 0 && (frames.len() < READ_AHEAD_BYTES_MAX || in_flight.is_empty());
+        let may_read = needed == 0 && (frames.len() < READ_AHEAD_BYTES_MAX || in_flight.is_empty());
         let connection = &mut *self.connection;
         let memory = &self.broker.request_memory;
         tokio::select! {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use klamm_metadata::features::SUPPORTED;
+use klamm_metadata::{ResourceKind, features::SUPPORTED};
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
@@ -57,8 +57,14 @@ fn is_name(name: &str) -> bool {
 fn supported(broker: &Broker) -> ApiVersionsResponse<'static> {
     let image = broker.quorum.image();
     let features = image.features();
+    // As Kafka, which offers telemetry only if somebody wants it: clients would ask in vain.
+    let measured = image.configured().any(|resource| resource.kind == ResourceKind::ClientMetrics);
     ApiVersionsResponse {
-        api_keys: APIS.iter().map(|api| range_of(api)).collect(),
+        api_keys: APIS
+            .iter()
+            .filter(|api| measured || !is_telemetry(api.key))
+            .map(|api| range_of(api))
+            .collect(),
         supported_features: SUPPORTED
             .iter()
             .map(|feature| SupportedFeatureKey {
@@ -80,6 +86,10 @@ fn supported(broker: &Broker) -> ApiVersionsResponse<'static> {
             .collect(),
         ..ApiVersionsResponse::default()
     }
+}
+
+fn is_telemetry(key: ApiKey) -> bool {
+    matches!(key, ApiKey::GetTelemetrySubscriptions | ApiKey::PushTelemetry)
 }
 
 fn range_of(api: &Api) -> ApiVersion<'static> {
