@@ -1,11 +1,20 @@
 //! Bringing this broker in line with the metadata: which partitions it leads, with what settings.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use klamm_env::disk;
 use klamm_log::{Log, TopicPartition};
 use klamm_metadata::{Delta, Image, ResourceKind, Topic as TopicImage};
+use klamm_protocol::messages::{
+    AlterPartitionRequest,
+    alter_partition_request::{BrokerState, PartitionData, TopicData},
+};
 use klamm_replication::Leadership;
 
 use crate::{
@@ -39,6 +48,7 @@ pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::
     for topic in topics {
         take_up(broker, image, &topic, &failed).await;
     }
+    recovered(broker, image).await;
     Ok(())
 }
 
@@ -79,6 +89,57 @@ pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Del
         if let Some(topic) = broker.topics.by_name(&resource.name) {
             reconfigure_topic(broker, image, &topic);
         }
+    }
+}
+
+/// Tells the controller that partitions are whole again which an unclean stop had left in doubt:
+/// their logs are open, so recovery is over.
+async fn recovered(broker: &Arc<Broker>, image: &Image) {
+    let broker_epoch = broker.broker_epoch.load(Ordering::Acquire);
+    let mine =
+        |state: &klamm_metadata::Partition| state.recovering && state.leader == broker.node_id;
+    let topics: Vec<_> = image
+        .topics()
+        .map(|topic| TopicData {
+            topic_id: topic.id,
+            partitions: topic
+                .partitions()
+                .filter(|(_, state)| mine(state))
+                .map(|(index, state)| whole(index, state, broker.node_id, broker_epoch))
+                .collect(),
+            ..TopicData::default()
+        })
+        .filter(|topic| !topic.partitions.is_empty())
+        .collect();
+    if topics.is_empty() {
+        return;
+    }
+    let broker_id = broker.node_id;
+    let request = AlterPartitionRequest {
+        broker_id,
+        broker_epoch,
+        topics,
+        ..AlterPartitionRequest::default()
+    };
+    if let Err(error) = broker.quorum.alter_partition(request).await {
+        tracing::warn!("partitions stay marked as recovering: {error}");
+    }
+}
+
+fn whole(
+    index: i32,
+    state: &klamm_metadata::Partition,
+    broker_id: i32,
+    broker_epoch: i64,
+) -> PartitionData<'static> {
+    let member = BrokerState { broker_id, broker_epoch, ..BrokerState::default() };
+    PartitionData {
+        partition_index: index,
+        leader_epoch: state.leader_epoch,
+        new_isr_with_epochs: vec![member],
+        leader_recovery_state: 0,
+        partition_epoch: state.partition_epoch,
+        ..PartitionData::default()
     }
 }
 
