@@ -26,7 +26,7 @@ pub(super) struct Target {
 
 /// A broker to run against; one that was started here is stopped with its handle.
 #[derive(Debug)]
-pub(super) struct Broker {
+pub(crate) struct Broker {
     pub(super) target: Target,
     /// Declared before the folder: the process ends first.
     _process: Option<Process>,
@@ -40,8 +40,13 @@ impl Broker {
         Broker { target, _process: None, _folder: None }
     }
 
+    /// Where clients connect.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.target.bootstrap
+    }
+
     /// Starts one on a free port with an empty data folder.
-    pub(super) fn start(against: Against, places: &Places) -> Result<Self> {
+    pub(crate) fn start(against: Against, places: &Places) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("data-").tempdir_in(&places.out)?;
         let data = folder.path().join("log");
         let port = free_port()?;
@@ -84,12 +89,7 @@ fn klamm(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Comma
     build.current_dir(&places.root).args(["build", "--release", "--package", "klamm"]);
     finish(&mut build, &places.out.join("logs/build.log"))
         .context("cargo build --release --package klamm")?;
-    let config = folder.join("klamm.toml");
-    let text = format!(
-        "listeners = \"PLAINTEXT://127.0.0.1:{port}\"\nlog.dirs = {:?}\ngroup.initial.rebalance.delay.ms = 0\n",
-        data.display().to_string()
-    );
-    std::fs::write(&config, text)?;
+    let config = settings(places, folder, data, port)?;
     let mut command = Command::new(places.target.join("release/klamm"));
     command.arg("serve").arg("--config").arg(config);
     Ok(command)
@@ -118,8 +118,8 @@ fn java(places: &Places, class: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// One node that is broker and controller.
-fn kafka(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Command> {
+/// The settings of either broker: one node that is broker and controller.
+fn settings(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<PathBuf> {
     let controller = free_port()?;
     let properties = folder.join("server.properties");
     let template = std::fs::read_to_string(places.suite.join("kafka-peer/server.properties"))?;
@@ -128,6 +128,11 @@ fn kafka(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Comma
         .replace("${controller.port}", &controller.to_string())
         .replace("${data}", &data.display().to_string());
     std::fs::write(&properties, text)?;
+    Ok(properties)
+}
+
+fn kafka(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Command> {
+    let properties = settings(places, folder, data, port)?;
     let mut format = java(places, "kafka.tools.StorageTool")?;
     format.args(["format", "--cluster-id", "aW50ZXJvcC1zdWl0ZS0tLQ", "--config"]).arg(&properties);
     finish(&mut format, &places.out.join("logs/kafka-format.log"))

@@ -4,7 +4,7 @@
 //! `broker` starts what they talk to, `client` installs and runs one, `verdict` compares what
 //! they reported with what `deny.toml` lists.
 
-mod broker;
+pub(crate) mod broker;
 mod client;
 mod process;
 mod suite;
@@ -75,13 +75,18 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
         let out = target.join("interop");
         std::fs::create_dir_all(out.join("logs"))?;
         Ok(Places { suite: root.join("tests/interop"), root, target, out })
+    }
+
+    /// The repository.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 }
 
