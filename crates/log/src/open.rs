@@ -21,6 +21,7 @@ use crate::{
         DELETED_SUFFIX, EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX,
         TIME_INDEX_SUFFIX, file_name, offset_of,
     },
+    planted::planted,
     recovery,
     segment::{Place, Segment},
     tail::Tail,
@@ -148,7 +149,8 @@ impl Opening {
             // records became durable: its index files are then older than it is.
             Log::segment_index(&self.segments, self.params.recovery_point - 1)
         };
-        by_index.unwrap_or(last).min(by_point)
+        let skipped = planted("skip-last-segment-recovery");
+        if skipped { last } else { by_index.unwrap_or(last).min(by_point) }
     }
 
     /// Loads the newest producer snapshot that what is replayed can build on. A damaged one is
@@ -164,7 +166,9 @@ impl Opening {
             let bytes = disk::read_file(&*self.params.disk, &path, SNAPSHOT_BYTES_MAX);
             match bytes.map(|bytes| klamm_transactions::snapshot::decode(&bytes)) {
                 Ok(Ok(producers)) => {
-                    self.writer.producers = producers;
+                    let forgotten = planted("forget-producer-snapshot");
+                    self.writer.producers =
+                        if forgotten { Producers::default() } else { producers };
                     self.writer.snapshot_offset = offset;
                     self.replay_from = offset;
                     return;
@@ -229,6 +233,10 @@ impl Opening {
         let Some(damage) = rebuilt.damage.or(gap) else { return Ok((end, false)) };
         let file = segment.file()?;
         let size = found.max(file.len()?);
+        if planted("keep-torn-tail") {
+            segment.set_size(size);
+            return Ok((end, false));
+        }
         let follows = self.segments_after_have_data(segment)
             || recovery::valid_batch_follows(&**file, rebuilt.size, size, segment.base_offset)?;
         if end < params.recovery_point || (follows && params.same_power_cycle) {
@@ -280,6 +288,7 @@ impl Opening {
 
     fn finish(mut self, end_offset: i64) -> Result<(Log, Report), OpenError> {
         self.drop_snapshots_after(end_offset)?;
+        let twice = i64::from(planted("offset-twice-after-restart") && end_offset > 0);
         let first = self.segments.first().map_or(0, |segment| segment.base_offset);
         let start_offset = self.params.start_offset.max(first).min(end_offset);
         let (segment, size) =
@@ -295,7 +304,7 @@ impl Opening {
             place: self.place,
             config: ArcSwap::from_pointee(self.params.config),
             segments: ArcSwap::from_pointee(self.segments),
-            tail: Mutex::new(Tail::new(end_offset, segment, size)),
+            tail: Mutex::new(Tail::new(end_offset - twice, segment, size)),
             start_offset: AtomicI64::new(start_offset),
             recovery_point: AtomicI64::new(recovery_point),
             writer: Mutex::new(self.writer),

@@ -33,14 +33,23 @@ pub(crate) async fn idempotent(world: Arc<World>, name: String) {
     let random = client.random.clone();
     let mut identity = None;
     let mut sequences: BTreeMap<Place, i32> = BTreeMap::new();
+    let mut last: Option<(Place, Topic, Batch)> = None;
     while world.is_running() {
         world.pause(&random, world.plan.think_ms).await;
         let Some((id, epoch)) = identity else {
+            last = None;
             identity = producer_id(&world, &mut client).await;
             sequences.clear();
             world.note(&name, &format!("producer id {identity:?}"));
             continue;
         };
+        if random.chance(1, 4)
+            && let Some((place, topic, batch)) = &last
+        {
+            // As if the answer had been lost: it must be known as a duplicate, restart or not.
+            repeat(&world, &mut client, &name, (place, *topic), batch).await;
+            continue;
+        }
         let Some((place, topic)) = world.any_place(&random) else { continue };
         let sequence = sequences.entry(place.clone()).or_insert(0);
         let batch = new_batch(&world, &client, Some((id, epoch, *sequence)));
@@ -48,6 +57,7 @@ pub(crate) async fn idempotent(world: Arc<World>, name: String) {
         let attempts = 1 + random.below(ATTEMPTS_MAX);
         if send(&world, &mut client, &name, (&place, topic), batch, acks, attempts).await {
             *sequence += i32::try_from(batch.count).unwrap_or(1);
+            last = Some((place, topic, batch));
         } else {
             // What became of it is not known: nothing may follow it under this id.
             identity = None;
@@ -56,6 +66,18 @@ pub(crate) async fn idempotent(world: Arc<World>, name: String) {
             identity = None;
         }
     }
+}
+
+/// Sends a batch again that was acknowledged.
+async fn repeat(
+    world: &World,
+    client: &mut Client,
+    name: &str,
+    (place, topic): (&Place, Topic),
+    batch: &Batch,
+) {
+    let produced = produce(world, client, (place, topic), batch, 1, false).await;
+    world.note(name, &format!("{place:?} batch {} once more: {produced:?}", batch.id));
 }
 
 fn new_batch(world: &World, client: &Client, producer: Option<(i64, i16, i32)>) -> Batch {

@@ -75,6 +75,9 @@ impl fmt::Display for Violation {
     }
 }
 
+/// How many violations are kept: what follows the first is seldom worth reading.
+const VIOLATIONS_MAX: usize = 5;
+
 /// Topic and partition.
 pub(crate) type Place = (String, i32);
 
@@ -97,7 +100,9 @@ impl Oracle {
     }
 
     pub(crate) fn violate(&mut self, invariant: Invariant, text: String) {
-        self.violations.push(Violation { invariant, text });
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(Violation { invariant, text });
+        }
     }
 
     /// The model of a partition of a topic that was created.

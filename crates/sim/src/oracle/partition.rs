@@ -2,7 +2,8 @@
 //!
 //! Invariants of the model:
 //! - `known` holds what was acknowledged or seen at an offset. An entry that may have been lost is
-//!   soft; it is hard again as soon as it, or one above it, is seen: a log only loses its end.
+//!   soft, until it is seen again. A log only loses its end: if one soft entry is lost, so are all
+//!   above it.
 //! - An entry is durable if no power loss can take it.
 
 use std::collections::BTreeMap;
@@ -62,16 +63,11 @@ impl PartitionModel {
             Some(known) if known.id != id => self.lose_from(offset),
             _ => {}
         }
-        self.known.entry(offset).or_insert(Known { id, durable: false, soft: false });
-        // What is below is there as well, and durable with it.
-        let sync = self.sync;
-        for (_, known) in self.known.range_mut(..=offset).rev() {
-            if !known.soft && (known.durable || !sync) && known.id != id {
-                break;
-            }
-            known.soft = false;
-            known.durable |= sync;
-        }
+        // Nothing follows for what is below: the same batch may have been sent again and have come
+        // to the same place, after everything was lost.
+        let known = self.known.entry(offset).or_insert(Known { id, durable: false, soft: false });
+        known.soft = false;
+        known.durable |= self.sync;
         None
     }
 

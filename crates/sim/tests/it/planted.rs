@@ -1,0 +1,105 @@
+//! Every planted bug is seen, by an invariant that it breaks.
+
+use klamm_log::planted::plant;
+use klamm_sim::{Options, run};
+
+/// How many seeds a bug may take to be seen.
+const SEEDS: u64 = 150;
+
+/// Plants a bug and runs seeds until one of these invariants is violated; nothing else may be.
+fn check(bug: &'static str, invariants: &[&str]) {
+    plant(Some(bug));
+    let seen = (0..SEEDS).find_map(|seed| {
+        let first = run(seed, &Options::default()).violations.into_iter().next()?;
+        Some((seed, first))
+    });
+    plant(None);
+    let (seed, violation) = seen.unwrap_or_else(|| panic!("{bug} is not seen in {SEEDS} seeds"));
+    println!("{bug}: seed {seed}: {violation}");
+    assert!(invariants.contains(&violation.invariant.id), "{bug}: seed {seed}: {violation}");
+}
+
+#[test]
+fn the_last_segment_is_not_recovered() {
+    check(
+        "skip-last-segment-recovery",
+        &["serves-again", "nothing-invented", "gapless", "same-bytes"],
+    );
+}
+
+#[test]
+fn the_producer_snapshot_is_forgotten() {
+    check("forget-producer-snapshot", &["no-duplicates"]);
+}
+
+#[test]
+fn the_answer_comes_before_the_append() {
+    check(
+        "answer-before-append",
+        &["offsets-once", "same-bytes", "acked-survive", "append-above-high-watermark"],
+    );
+}
+
+#[test]
+fn the_answer_comes_before_the_sync() {
+    check(
+        "answer-before-sync",
+        &["high-watermark-advances", "acked-survive", "same-bytes", "offsets-once"],
+    );
+}
+
+#[test]
+fn the_record_of_a_group_is_lost() {
+    check("lose-group-record", &["generations-advance", "one-owner"]);
+}
+
+#[test]
+fn the_record_of_a_commit_is_lost() {
+    check("lose-commit-record", &["commits-survive"]);
+}
+
+#[test]
+fn a_torn_tail_is_kept() {
+    check("keep-torn-tail", &["nothing-invented", "serves-again", "gapless"]);
+}
+
+#[test]
+fn an_offset_is_given_out_twice_after_a_restart() {
+    check(
+        "offset-twice-after-restart",
+        &["high-watermark-advances", "offsets-once", "same-bytes", "append-above-high-watermark"],
+    );
+}
+
+#[test]
+fn duplicates_are_not_looked_for() {
+    check("ignore-duplicates", &["no-duplicates"]);
+}
+
+#[test]
+fn the_high_watermark_is_ahead_of_the_append() {
+    check(
+        "high-watermark-before-append",
+        &["high-watermark-advances", "nothing-above-high-watermark"],
+    );
+}
+
+#[test]
+fn a_session_ignores_a_partition() {
+    check("session-ignores-partition", &["serves-again"]);
+}
+
+#[test]
+fn names_are_not_synced() {
+    check(
+        "names-not-synced",
+        &[
+            "high-watermark-advances",
+            "acked-survive",
+            "same-bytes",
+            "offsets-once",
+            "commits-survive",
+            "generations-advance",
+        ],
+    );
+}
