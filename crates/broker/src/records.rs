@@ -112,6 +112,12 @@ pub(crate) fn check_format(bytes: &[u8], version: i16) -> Result<(), Fault> {
     }
 }
 
+/// Whether any batch is part of a transaction.
+pub(crate) fn is_transactional(bytes: &[u8]) -> bool {
+    let batches = Batches::new(bytes).filter_map(Result::ok);
+    batches.filter_map(|entry| entry.batch().ok()).any(|batch| batch.is_transactional())
+}
+
 /// Checks the records of one partition against the topic's configuration.
 pub(crate) fn prepare(
     bytes: &[u8],

@@ -31,12 +31,11 @@ impl Request {
         Ok(Self { body_at, client_id, key, version, correlation_id, frame })
     }
 
-    /// Decodes the body.
+    /// Decodes the body. Bytes after its end are ignored, as by Kafka: librdkafka's request for the
+    /// metadata of all topics has some.
     pub(crate) fn body<'a, R: WireRequest<'a>>(&'a self) -> Result<R, DecodeError> {
         let mut reader = Reader::new(&self.frame[self.body_at..]);
-        let body = R::decode(&mut reader, self.version)?;
-        reader.finish()?;
-        Ok(body)
+        R::decode(&mut reader, self.version)
     }
 
     /// The client's name for itself.

@@ -89,6 +89,10 @@ impl Segment {
         let path = place.file(&file_name(base_offset, LOG_SUFFIX));
         let file = place.disk.open(&path, Open::Create)?;
         let segment = Self::found(place, base_offset, 0, now_ms);
+        // Empty until the segment is closed: Kafka's tools expect them beside the log.
+        for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+            place.disk.open(&segment.path(suffix), Open::Create)?;
+        }
         drop(segment.file.set(file));
         *segment.index.write() = Index::Memory(MemoryIndex::default());
         *segment.newest.lock() = Some(TimeEntry { timestamp: -1, relative: 0 });

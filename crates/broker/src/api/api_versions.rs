@@ -44,7 +44,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         };
         return Outcome::Now(request.answer(&response));
     }
-    Outcome::Now(request.answer(&supported(cx.broker)))
+    Outcome::Now(request.answer(&supported(cx.broker, request.version)))
 }
 
 /// A name as KIP-511 allows it: letters, digits, dots and dashes, no dot or dash at either end.
@@ -54,7 +54,7 @@ fn is_name(name: &str) -> bool {
     name.chars().all(inner) && edge(name.chars().next()) && edge(name.chars().next_back())
 }
 
-fn supported(broker: &Broker) -> ApiVersionsResponse<'static> {
+fn supported(broker: &Broker, version: i16) -> ApiVersionsResponse<'static> {
     let image = broker.quorum.image();
     let features = image.features();
     // As Kafka, which offers telemetry only if somebody wants it: clients would ask in vain.
@@ -65,8 +65,10 @@ fn supported(broker: &Broker) -> ApiVersionsResponse<'static> {
             .filter(|api| measured || !is_telemetry(api.key))
             .map(|api| range_of(api))
             .collect(),
+        // Clients of version 3 take a range that begins at 0 for damage (KAFKA-17011).
         supported_features: SUPPORTED
             .iter()
+            .filter(|feature| version >= 4 || feature.min > 0)
             .map(|feature| SupportedFeatureKey {
                 name: feature.name.into(),
                 min_version: feature.min,

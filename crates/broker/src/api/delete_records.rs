@@ -63,7 +63,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
 /// Moves the start of a log; gives its low watermark.
 fn delete(cx: &Context<'_>, topic: &str, index: i32, offset: i64) -> Result<i64, ErrorCode> {
     if is_internal(topic) {
-        return Err(ErrorCode::InvalidTopicException);
+        return Err(ErrorCode::UnknownTopicOrPartition);
     }
     let partition = cluster_view::partition(cx.broker, topic, index)?;
     let log = partition.log().ok_or(ErrorCode::KafkaStorageError)?;

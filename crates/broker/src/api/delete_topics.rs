@@ -27,6 +27,10 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     };
     let body = body.into_static();
     let (broker, envelope) = (Arc::clone(cx.broker), request.envelope());
+    // As in Kafka, whose controller finds that the time is up before it begins.
+    if body.timeout_ms <= 0 {
+        return Outcome::Now(request.answer(&refused(&body, ErrorCode::RequestTimedOut)));
+    }
     let failure = refused(&body, ErrorCode::NotController);
     Outcome::Later(Box::pin(async move {
         let response = match broker.quorum.delete_topics(body).await {

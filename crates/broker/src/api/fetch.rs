@@ -145,7 +145,8 @@ fn wants(body: &FetchRequest<'_>) -> Vec<(Target, Want)> {
             let want = Want {
                 offset: partition.fetch_offset,
                 bytes_max: partition.partition_max_bytes,
-                leader_epoch: partition.current_leader_epoch,
+                // Any negative number is none.
+                leader_epoch: partition.current_leader_epoch.max(-1),
                 last_fetched_epoch: partition.last_fetched_epoch,
             };
             wants.push((target, want));

@@ -111,7 +111,7 @@ fn coordinator(
             node_id,
             host: endpoint.host.clone().into(),
             port: endpoint.port.into(),
-            error_message: (version < 4).then_some(Cow::Borrowed("NONE")),
+            error_message: Some(Cow::Borrowed(if version < 4 { "NONE" } else { "" })),
             ..Coordinator::default()
         },
         None => failed(key, ErrorCode::CoordinatorNotAvailable),

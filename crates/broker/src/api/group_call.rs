@@ -9,9 +9,6 @@ use crate::{
     request::{Answer, Envelope, Outcome, Request},
 };
 
-/// Makes the answer of a response, or of the error that there is none.
-type Reply = fn(&Envelope, Result<groups::Response, ErrorCode>) -> Answer;
-
 /// Who asks, as coordinators want to know it.
 pub(super) fn caller(cx: &Context<'_>, request: &Request) -> groups::Context {
     groups::Context {
@@ -21,13 +18,14 @@ pub(super) fn caller(cx: &Context<'_>, request: &Request) -> groups::Context {
     }
 }
 
-/// Sends `wanted` to the coordinator of `group` and answers with what comes back.
+/// Sends `wanted` to the coordinator of `group` and answers with what `reply` makes of the
+/// response, or of the error that there is none.
 pub(super) fn call(
     cx: &Context<'_>,
     request: &Request,
     group: &str,
     wanted: groups::Request,
-    reply: Reply,
+    reply: impl FnOnce(&Envelope, Result<groups::Response, ErrorCode>) -> Answer + Send + 'static,
 ) -> Outcome {
     let envelope = request.envelope();
     match cx.broker.groups.call(cx.broker, group, &caller(cx, request), wanted) {

@@ -35,6 +35,9 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     if (body.producer_id == -1) != (body.producer_epoch == -1) {
         return Outcome::Now(request.answer(&failed(ErrorCode::InvalidRequest)));
     }
+    if body.transactional_id.as_deref() == Some("") {
+        return Outcome::Now(request.answer(&failed(ErrorCode::InvalidRequest)));
+    }
     if body.transactional_id.is_some() {
         return Outcome::Now(request.answer(&failed(ErrorCode::CoordinatorNotAvailable)));
     }

@@ -2,8 +2,11 @@
 
 use klamm_groups as groups;
 use klamm_protocol::{
-    ApiKey,
-    messages::{OffsetDeleteRequest, OffsetDeleteResponse},
+    ApiKey, ErrorCode,
+    messages::{
+        OffsetDeleteRequest, OffsetDeleteResponse,
+        offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic},
+    },
 };
 
 use super::{Api, Context, Permission, QuotaClass, group_call};
@@ -22,22 +25,54 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let body = body.into_static();
+    let mut body = body.into_static();
+    let refused = take_unknown(cx, &mut body);
+    if body.topics.is_empty() && !refused.is_empty() {
+        let response = OffsetDeleteResponse { topics: refused, ..Default::default() };
+        return Outcome::Now(request.answer(&response));
+    }
     let group = body.group_id.clone();
     group_call::call(
         cx,
         &request,
         &group,
         groups::Request::OffsetDelete(body),
-        |envelope, result| {
-            let response = match result {
+        move |envelope, result| {
+            let mut response = match result {
                 Ok(groups::Response::OffsetDelete(response)) => response,
                 Ok(_) => OffsetDeleteResponse::default(),
                 Err(error) => {
                     OffsetDeleteResponse { error_code: error.code(), ..Default::default() }
                 }
             };
+            if response.error_code == ErrorCode::None.code() {
+                response.topics.extend(refused);
+            }
             envelope.answer(&response)
         },
     )
+}
+
+/// Takes the partitions out of the request that do not exist, and makes their answers.
+fn take_unknown(
+    cx: &Context<'_>,
+    body: &mut OffsetDeleteRequest<'static>,
+) -> Vec<OffsetDeleteResponseTopic<'static>> {
+    let image = cx.broker.quorum.image();
+    let mut refused = Vec::new();
+    for topic in &mut body.topics {
+        let found = image.topic(&topic.name);
+        let exists = |index: i32| found.is_some_and(|found| found.partition(index).is_some());
+        let unknown = topic.partitions.extract_if(.., |part| !exists(part.partition_index));
+        let partitions = unknown.map(|part| OffsetDeleteResponsePartition {
+            partition_index: part.partition_index,
+            error_code: ErrorCode::UnknownTopicOrPartition.code(),
+        });
+        let partitions: Vec<_> = partitions.collect();
+        if !partitions.is_empty() {
+            refused.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions });
+        }
+    }
+    body.topics.retain(|topic| !topic.partitions.is_empty());
+    refused
 }

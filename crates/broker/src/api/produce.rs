@@ -95,7 +95,7 @@ fn plan(cx: &Context<'_>, request: &Request) -> Result<Plan, klamm_protocol::wir
             };
             let found = topic.as_ref().map(|topic| (topic, topic.partition(partition.index)));
             let mut part = Part::new(at, partition.index, request.range_of(bytes));
-            match check(cx, request, body.acks, found, bytes) {
+            match check(cx, request, &body, found, bytes) {
                 Ok((partition, rebuilt)) => {
                     part.partition = Some(partition);
                     part.rebuilt = rebuilt;
@@ -115,10 +115,11 @@ type Found<'a> = Option<(&'a Arc<Topic>, Option<Arc<Partition>>)>;
 fn check(
     cx: &Context<'_>,
     request: &Request,
-    acks: i16,
+    body: &ProduceRequest<'_>,
     found: Found<'_>,
     bytes: &[u8],
 ) -> Result<(Arc<Partition>, Option<Vec<u8>>), Fault> {
+    let acks = body.acks;
     if !(-1..=1).contains(&acks) {
         return Err(Fault::of(ErrorCode::InvalidRequiredAcks));
     }
@@ -132,6 +133,9 @@ fn check(
         return Err(Fault::new(ErrorCode::InvalidTopicException, text));
     }
     records::check_format(bytes, request.version)?;
+    if body.transactional_id.is_none() && records::is_transactional(bytes) {
+        return Err(Fault::of(ErrorCode::TransactionalIdAuthorizationFailed));
+    }
     let partition = partition.ok_or(Fault::of(ErrorCode::UnknownTopicOrPartition))?;
     let config = topic.config.load();
     let needed = usize::try_from(config.min_insync_replicas).unwrap_or(1);
