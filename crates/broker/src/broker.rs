@@ -9,12 +9,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Effective, TopicConfig};
-use klamm_env::Env;
+use klamm_env::{Env, Watched};
 use klamm_log::{AppendError, Appended, LogConfig, LogDirs, ReadError};
 use klamm_metadata::{Image, Resource};
 use klamm_protocol::{ErrorCode, records::DecompressionLimit};
 use klamm_quorum::Quorum;
-use tokio::sync::watch;
 
 use crate::{
     api::{names_by_id, telemetry::Telemetry},
@@ -52,7 +51,7 @@ pub(crate) struct Broker {
     pub(crate) metrics: Metrics,
     pub(crate) stop: StopBell,
     /// Metadata up to this offset is in effect here.
-    pub(crate) applied: watch::Sender<i64>,
+    pub(crate) applied: Watched<i64>,
 }
 
 /// A topic and a partition of it that this broker leads.
@@ -154,9 +153,7 @@ impl Broker {
 
     /// Waits until the metadata up to `offset` is in effect on this broker.
     pub(crate) async fn caught_up(&self, offset: i64) {
-        let mut applied = self.applied.subscribe();
-        // An error means that the broker stops; then nobody waits for the answer.
-        drop(applied.wait_for(|applied| *applied >= offset).await);
+        self.applied.wait_for(|applied| applied >= offset).await;
     }
 
     /// Waits until all metadata that is committed now is in effect on this broker.

@@ -7,9 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use klamm_env::net::Listener;
+use klamm_env::{Watched, net::Listener};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     broker::Broker,
@@ -18,31 +18,30 @@ use crate::{
 
 /// Tells every task of the broker to end.
 #[derive(Debug, Clone)]
-pub(crate) struct Stop(watch::Receiver<bool>);
+pub(crate) struct Stop(Arc<Watched<bool>>);
 
 /// Rings when the broker is to stop.
 #[derive(Debug)]
-pub(crate) struct StopBell(watch::Sender<bool>);
+pub(crate) struct StopBell(Arc<Watched<bool>>);
 
 impl StopBell {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(false))
+        Self(Arc::new(Watched::new(false)))
     }
 
     pub(crate) fn ring(&self) {
-        self.0.send_replace(true);
+        self.0.set(true);
     }
 
     pub(crate) fn listen(&self) -> Stop {
-        Stop(self.0.subscribe())
+        Stop(Arc::clone(&self.0))
     }
 }
 
 impl Stop {
     /// Ends when the broker is to stop.
     pub(crate) async fn wait(&mut self) {
-        // An error means that the broker is gone, which is a stop as well.
-        drop(self.0.wait_for(|stop| *stop).await);
+        self.0.wait_for(|stop| stop).await;
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Endpoint};
-use klamm_env::{Env, net::Listener};
+use klamm_env::{Env, Watched, net::Listener};
 use klamm_log::{DirOpen, LogDirs, MetaProperties};
 use klamm_protocol::{
     messages::{
@@ -24,7 +24,6 @@ use klamm_protocol::{
     wire::Uuid,
 };
 use klamm_quorum::{Defaults, NoPeers, Quorum, QuorumConfig, Updates};
-use tokio::sync::watch;
 
 use crate::{
     api::telemetry::Telemetry,
@@ -101,7 +100,7 @@ impl Server {
             request_memory: RequestMemory::new(settings.requests.queued_max_request_bytes),
             metrics: Metrics::new(),
             stop: StopBell::new(),
-            applied: watch::Sender::new(-1),
+            applied: Watched::new(-1),
             effective: ArcSwap::from_pointee(effective),
             settings: ArcSwap::from_pointee(settings),
             quorum,
@@ -114,7 +113,7 @@ impl Server {
         let first = updates.next().await;
         let first = first.ok_or_else(|| StartError::Quorum("it stopped at once".to_owned()))?;
         assignments::start(&broker, &first.image).await?;
-        broker.applied.send_replace(first.offset);
+        broker.applied.set(first.offset);
         tokio::spawn(follow(Arc::clone(&broker), updates));
         tokio::spawn(heartbeat(Arc::clone(&broker), broker_epoch));
         tasks::start(&broker);
@@ -380,7 +379,7 @@ async fn follow(broker: Arc<Broker>, mut updates: Updates) {
         };
         let Some(update) = update else { return };
         assignments::follow(&broker, &update.image, &update.delta).await;
-        broker.applied.send_replace(update.offset);
+        broker.applied.set(update.offset);
     }
 }
 
@@ -395,7 +394,7 @@ async fn heartbeat(broker: Arc<Broker>, epoch: i64) {
             () = stop.wait() => return,
             () = tokio::time::sleep(interval) => {}
         }
-        let applied = *broker.applied.borrow();
+        let applied = broker.applied.get();
         if let Err(error) = beat(&broker, epoch, applied, false).await {
             tracing::warn!("heartbeat to the controller: {error}");
         }

@@ -12,6 +12,7 @@ pub mod disk;
 pub mod net;
 mod random;
 pub mod virt;
+mod watched;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use clock::Clock;
 pub use disk::{Disk, File};
 pub use net::Net;
 pub use random::Random;
+pub use watched::Watched;
 
 /// The outside world of one broker process. Cheap to clone; chosen once, at start.
 #[derive(Debug, Clone)]
