@@ -56,6 +56,8 @@ fn replay(seed: u64, verbose: bool) -> Result<()> {
 #[derive(Debug, Default)]
 struct Totals {
     stats: Stats,
+    /// Of all traces, whatever their order: two runs of the same seeds must agree.
+    hash: u64,
     /// Violated invariants by the first seed, and how many seeds violated each.
     failures: BTreeMap<u64, String>,
     by_invariant: BTreeMap<&'static str, u64>,
@@ -64,6 +66,7 @@ struct Totals {
 impl Totals {
     fn add(&mut self, outcome: &Outcome) {
         self.stats = self.stats + outcome.stats;
+        self.hash ^= outcome.trace_hash.rotate_left((outcome.seed % 64) as u32);
         if let Some(first) = outcome.violations.first() {
             self.failures.insert(outcome.seed, first.to_string());
             *self.by_invariant.entry(first.invariant.id).or_default() += 1;
@@ -94,7 +97,10 @@ fn run_many(from: u64, count: u64) -> Result<()> {
     });
     let totals = totals.into_inner()?;
     let (seconds, failed) = (began.elapsed().as_secs(), totals.failures.len());
-    print(&format!("sim: {count} seeds from {from}, {failed} failed, {:?}, {seconds} s", totals.stats));
+    let Totals { stats, hash, .. } = &totals;
+    print(&format!(
+        "sim: {count} seeds from {from}, {failed} failed, traces {hash:016x}, {stats:?}, {seconds} s"
+    ));
     let Some((seed, violation)) = totals.failures.first_key_value() else { return Ok(()) };
     print(&format!("{:?}; seeds {:?}", totals.by_invariant, totals.failures.keys()));
     print(violation);

@@ -37,7 +37,6 @@ pub(crate) async fn idempotent(world: Arc<World>, name: String) {
     while world.is_running() {
         world.pause(&random, world.plan.think_ms).await;
         let Some((id, epoch)) = identity else {
-            last = None;
             identity = producer_id(&world, &mut client).await;
             sequences.clear();
             world.note(&name, &format!("producer id {identity:?}"));

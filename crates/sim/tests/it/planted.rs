@@ -23,7 +23,14 @@ fn check(bug: &'static str, invariants: &[&str]) {
 fn the_last_segment_is_not_recovered() {
     check(
         "skip-last-segment-recovery",
-        &["serves-again", "nothing-invented", "gapless", "same-bytes"],
+        &[
+            "serves-again",
+            "others-serve",
+            "nothing-invented",
+            "gapless",
+            "same-bytes",
+            "acked-survive",
+        ],
     );
 }
 
@@ -67,7 +74,13 @@ fn a_torn_tail_is_kept() {
 fn an_offset_is_given_out_twice_after_a_restart() {
     check(
         "offset-twice-after-restart",
-        &["high-watermark-advances", "offsets-once", "same-bytes", "append-above-high-watermark"],
+        &[
+            "high-watermark-advances",
+            "offsets-once",
+            "same-bytes",
+            "append-above-high-watermark",
+            "nothing-above-high-watermark",
+        ],
     );
 }
 
@@ -80,7 +93,7 @@ fn duplicates_are_not_looked_for() {
 fn the_high_watermark_is_ahead_of_the_append() {
     check(
         "high-watermark-before-append",
-        &["high-watermark-advances", "nothing-above-high-watermark"],
+        &["high-watermark-advances", "nothing-above-high-watermark", "append-above-high-watermark"],
     );
 }
 
