@@ -11,7 +11,7 @@ use klamm_protocol::{
     },
 };
 
-use super::{ConfigChange, Context, Decision, Refusal};
+use super::{ConfigChange, Context, Decision, Refusal, topic_name::validate_topic_name};
 use crate::{Image, Resource, ResourceKind};
 
 const MIN_ISR: &str = "min.insync.replicas";
@@ -144,7 +144,11 @@ fn alter_one(
 fn must_exist(image: &Image, resource: &Resource, wanted: &Wanted<'_>) -> Result<(), Refusal> {
     let name = &resource.name;
     match resource.kind {
+        ResourceKind::Topic if name.is_empty() => {
+            Err(Refusal::invalid_request("Default topic resources are not allowed."))
+        }
         ResourceKind::Topic if image.topic(name).is_none() => {
+            validate_topic_name(name)?;
             let text = format!("The topic '{name}' does not exist.");
             Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, text))
         }
