@@ -49,6 +49,7 @@ fn refused(body: &CreateTopicsRequest<'_>, error: ErrorCode) -> CreateTopicsResp
     let topic = |name: &str| CreatableTopicResult {
         name: name.to_owned().into(),
         error_code: error.code(),
+        error_message: None,
         ..Default::default()
     };
     CreateTopicsResponse {

@@ -27,10 +27,6 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     };
     let mut body = body.into_static();
     let refused = take_unknown(cx, &mut body);
-    if body.topics.is_empty() && !refused.is_empty() {
-        let response = OffsetDeleteResponse { topics: refused, ..Default::default() };
-        return Outcome::Now(request.answer(&response));
-    }
     let group = body.group_id.clone();
     group_call::call(
         cx,
@@ -46,11 +42,24 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
                 }
             };
             if response.error_code == ErrorCode::None.code() {
-                response.topics.extend(refused);
+                merge(&mut response.topics, refused);
             }
             envelope.answer(&response)
         },
     )
+}
+
+/// Adds partitions to the topics that they belong to.
+fn merge(
+    topics: &mut Vec<OffsetDeleteResponseTopic<'static>>,
+    more: Vec<OffsetDeleteResponseTopic<'static>>,
+) {
+    for topic in more {
+        match topics.iter_mut().find(|known| known.name == topic.name) {
+            Some(known) => known.partitions.extend(topic.partitions),
+            None => topics.push(topic),
+        }
+    }
 }
 
 /// Takes the partitions out of the request that do not exist, and makes their answers.
