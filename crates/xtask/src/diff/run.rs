@@ -71,6 +71,8 @@ pub(crate) struct Run<'a> {
     pub(crate) found: Found,
     /// Requests by connection whose answers were not read yet.
     pending: BTreeMap<String, (Call<'a>, String)>,
+    /// Stands for `~` in names.
+    tag: String,
     /// Numbers the requests that need a name of their own.
     unique: u64,
     random: u64,
@@ -84,8 +86,8 @@ impl<'a> Run<'a> {
         listed: Listed,
     ) -> Self {
         let (same, found) = (Same::default(), Found::default());
-        let (pending, random) = (BTreeMap::new(), options.seed);
-        Run { catalog, options, kafka, klamm, same, listed, found, pending, unique: 0, random }
+        let (pending, random, tag) = (BTreeMap::new(), options.seed, String::new());
+        Run { catalog, options, kafka, klamm, same, listed, found, pending, tag, unique: 0, random }
     }
 
     /// Plays a scenario once for each version that its steps have.
@@ -93,6 +95,7 @@ impl<'a> Run<'a> {
         let rounds = self.rounds(scenario)?;
         for round in rounds {
             let tag = format!("{number}r{round}");
+            self.tag.clone_from(&tag);
             for step in &scenario.steps {
                 self.step(scenario, step, round, &tag)
                     .with_context(|| format!("{} line {}", scenario.name, step.line))?;
@@ -184,7 +187,7 @@ impl<'a> Run<'a> {
             Mode::Unknown => {
                 for version in [newest + 1, i16::MAX, -1] {
                     let body = body(self, newest)?;
-                    let bytes = call(newest).request().encode(&resolve(&body, &self.kafka)?)?;
+                    let bytes = self.encode_both(call(newest), &body)?;
                     self.raw(scenario, step, call(version), bytes, &format!("version {version}"))?;
                 }
             }
@@ -247,14 +250,22 @@ impl<'a> Run<'a> {
         tag: &str,
     ) -> Result<()> {
         let body = self.complete(call, &step.body, tag)?;
-        let bytes = call.request().encode(&resolve(&body, &self.kafka)?)?;
-        let step_by = (bytes.len() / 12).max(1);
-        for length in (0..bytes.len()).step_by(step_by) {
-            let what = format!("{length} bytes of {}", bytes.len());
-            self.raw(scenario, step, call, bytes[..length].to_vec(), &what)?;
+        let (for_kafka, for_klamm) = self.encode_both(call, &body)?;
+        let whole = for_kafka.len();
+        for length in (0..whole).step_by((whole / 12).max(1)) {
+            let what = format!("{length} bytes of {whole}");
+            let cut = |bytes: &[u8]| bytes[..length.min(bytes.len())].to_vec();
+            self.raw(scenario, step, call, (cut(&for_kafka), cut(&for_klamm)), &what)?;
         }
-        let more = [bytes, vec![0, 1, 2]].concat();
-        self.raw(scenario, step, call, more, "with three bytes more")
+        let more = |bytes: Vec<u8>| [bytes, vec![0, 1, 2]].concat();
+        let bytes = (more(for_kafka), more(for_klamm));
+        self.raw(scenario, step, call, bytes, "with three bytes more")
+    }
+
+    /// The request as each of the two gets it.
+    fn encode_both(&self, call: Call<'_>, body: &Value) -> Result<(Vec<u8>, Vec<u8>)> {
+        let encode = |peer| call.request().encode(&resolve(body, peer)?);
+        Ok((encode(&self.kafka)?, encode(&self.klamm)?))
     }
 
     fn raw(
@@ -262,12 +273,12 @@ impl<'a> Run<'a> {
         scenario: &Scenario,
         step: &Step,
         call: Call<'_>,
-        bytes: Vec<u8>,
+        (for_kafka, for_klamm): (Vec<u8>, Vec<u8>),
         what: &str,
     ) -> Result<()> {
         let label = &step.connection;
-        self.kafka.send(label, call, &bytes)?;
-        self.klamm.send(label, call, &bytes)?;
+        self.kafka.send(label, call, &for_kafka)?;
+        self.klamm.send(label, call, &for_klamm)?;
         let (kafka, klamm) = (self.kafka.receive(label, call), self.klamm.receive(label, call));
         let found = compare::outcomes(&mut self.same, &kafka, &klamm);
         self.record(scenario, step, call, what, (&kafka, &klamm), found);
@@ -330,9 +341,7 @@ impl<'a> Run<'a> {
         call: Call<'_>,
         body: &Value,
     ) -> Result<(Outcome, Outcome)> {
-        let form = call.request();
-        let (for_kafka, for_klamm) = (resolve(body, &self.kafka)?, resolve(body, &self.klamm)?);
-        let (for_kafka, for_klamm) = (form.encode(&for_kafka)?, form.encode(&for_klamm)?);
+        let (for_kafka, for_klamm) = self.encode_both(call, body)?;
         self.kafka.send(label, call, &for_kafka)?;
         self.klamm.send(label, call, &for_klamm)?;
         Ok((self.kafka.receive(label, call), self.klamm.receive(label, call)))
@@ -383,8 +392,9 @@ impl<'a> Run<'a> {
 
     fn capture(&mut self, step: &Step, kafka: &Value, klamm: &Value) {
         for (name, path) in &step.captures {
+            let path = path.replace('~', &self.tag);
             for (peer, answer) in [(&mut self.kafka, kafka), (&mut self.klamm, klamm)] {
-                let value = answer.at(path).cloned().unwrap_or(Value::Null);
+                let value = answer.at(&path).cloned().unwrap_or(Value::Null);
                 peer.variables.insert(name.clone(), value);
             }
         }

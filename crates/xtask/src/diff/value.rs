@@ -45,12 +45,18 @@ impl Value {
         }
     }
 
-    /// What `a.b[0].c` leads to.
+    /// What `a.b[0].c` leads to; `a[x]` is the element that is named x.
     pub(crate) fn at(&self, path: &str) -> Option<&Value> {
         let mut value = self;
         for part in path.split(['.', '[']) {
             value = match part.strip_suffix(']') {
-                Some(index) => value.list().get(index.parse::<usize>().ok()?)?,
+                Some(index) => match index.parse::<usize>() {
+                    Ok(index) => value.list().get(index)?,
+                    Err(_) => {
+                        let is_it = |v: &&Value| v.get("name").and_then(Value::text) == Some(index);
+                        value.list().iter().find(is_it)?
+                    }
+                },
                 None => value.get(part)?,
             };
         }
