@@ -94,7 +94,7 @@ impl DirOpen {
             id: (self.uuid_parse)(&meta.directory_id).unwrap_or_default(),
             clean,
             broker_epoch,
-            same_power_cycle: note_power_cycle(disk, path)?,
+            same_power_cycle: is_same_power_cycle(disk, path),
             recovery_points: offsets(disk, &path.join(RECOVERY_POINTS)),
             start_offsets: offsets(disk, &path.join(LOG_STARTS)),
             high_watermarks: offsets(disk, &path.join(HIGH_WATERMARKS)),
@@ -149,20 +149,10 @@ fn offsets(disk: &dyn Disk, path: &Path) -> BTreeMap<TopicPartition, i64> {
     })
 }
 
-/// Says whether the machine has run on since the directory was last in service, and notes this run.
-fn note_power_cycle(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
-    let file = path.join(POWER_CYCLE_FILE);
-    let Some(now) = disk.power_cycle() else { return Ok(false) };
-    let before = if disk.exists(&file) {
-        disk::read_file(disk, &file, 4096).unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    if before == now.as_bytes() {
-        return Ok(true);
-    }
-    disk::write_file_atomically(disk, &file, now.as_bytes())?;
-    Ok(false)
+/// Says whether the machine has run on since the logs in the directory were last found whole.
+fn is_same_power_cycle(disk: &dyn Disk, path: &Path) -> bool {
+    let noted = disk::read_file(disk, &path.join(POWER_CYCLE_FILE), 4096);
+    disk.power_cycle().is_some_and(|now| noted.is_ok_and(|noted| noted == now.as_bytes()))
 }
 
 /// The settings of a partition; none if the cluster does not know it.
@@ -200,7 +190,25 @@ impl LogDirs {
         for worker in workers {
             failed.extend(worker.await.map_err(io::Error::other)??);
         }
+        if failed.is_empty() {
+            self.note_power_cycle();
+        }
         Ok(failed)
+    }
+
+    /// Notes this run of the machine in all directories: from now on a hole in a log is damage.
+    /// Not before all logs are recovered: a process that dies while it recovers them leaves the
+    /// holes of the power loss to the next.
+    fn note_power_cycle(&self) {
+        let Some(now) = self.env.disk.power_cycle() else { return };
+        for dir in self.dirs.iter().filter(|dir| !dir.same_power_cycle) {
+            let file = dir.path.join(POWER_CYCLE_FILE);
+            let noted = disk::write_file_atomically(&*self.env.disk, &file, now.as_bytes());
+            if let Err(error) = noted {
+                // The next start forgives more than it need.
+                tracing::warn!("cannot note the power cycle: {error}");
+            }
+        }
     }
 
     fn open_next(
