@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use klamm_broker::Server;
 use klamm_config::{BrokerConfig, Layers, Map};
-use klamm_env::{Env, Random};
+use klamm_env::{Env, Random, virt::DiskFault};
 
 use crate::{
     client::ADDRESS,
@@ -74,6 +74,36 @@ impl Machine {
         result
     }
 
+    /// Lets the broker die at any moment of a start.
+    pub(crate) async fn die_while_starting(&mut self, death: Death, random: &Random) {
+        let before = self.world.disk.fault();
+        if before == DiskFault::None {
+            // So that a start takes time, and death finds it anywhere.
+            self.world.disk.set_fault(DiskFault::Stall(1 + random.below(10)));
+        }
+        let bound = Duration::from_millis(1 + random.below(200));
+        let started = tokio::time::timeout(bound, Box::pin(self.start())).await;
+        self.world.note("machine", &format!("dies in a start: {started:?}"));
+        self.world.disk.set_fault(before);
+        if self.server.is_none() {
+            self.fall(death);
+        }
+        self.end(death).await;
+    }
+
+    /// What a death does to the disk, the network and what the oracle knows.
+    fn fall(&self, death: Death) {
+        let world = &self.world;
+        world.net.crash(HOST);
+        if death == Death::PowerLoss {
+            world.disk.crash();
+            world.oracle().crashed();
+        } else {
+            world.disk.kill();
+            world.oracle().killed();
+        }
+    }
+
     /// Ends the broker, and tells the oracle what that may have taken.
     pub(crate) async fn end(&mut self, death: Death) {
         let Some(server) = self.server.take() else { return };
@@ -89,19 +119,10 @@ impl Machine {
                 let mut oracle = world.oracle();
                 if is_durable { oracle.stopped() } else { oracle.killed() }
             }
-            Death::Kill => {
-                world.note("machine", "the process dies");
-                world.net.crash(HOST);
-                world.disk.kill();
+            Death::Kill | Death::PowerLoss => {
+                world.note("machine", &format!("{death:?}"));
+                self.fall(death);
                 server.abandon();
-                world.oracle().killed();
-            }
-            Death::PowerLoss => {
-                world.note("machine", "power is lost");
-                world.net.crash(HOST);
-                world.disk.crash();
-                server.abandon();
-                world.oracle().crashed();
             }
         }
     }

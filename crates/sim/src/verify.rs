@@ -41,6 +41,18 @@ pub(crate) async fn verify(world: &World, round: u64) {
     agree(world, &mut client, deadline).await;
 }
 
+/// Checks that everything can be written again, without a restart, after the disk was full or slow.
+pub(crate) async fn writable(world: &World) {
+    let mut client = world.client(&format!("probe-{}", world.number()));
+    let deadline = world.elapsed_ms() + BOUND_MS;
+    let topics = world.topics.lock().clone();
+    for (name, topic) in topics {
+        for index in 0..topic.partitions {
+            write(world, &mut client, &(name.clone(), index), topic, deadline).await;
+        }
+    }
+}
+
 /// Whether there is time to try again; says so to the oracle if not.
 async fn may_retry(world: &World, client: &Client, deadline: i64, what: &str) -> bool {
     if world.elapsed_ms() > deadline {
@@ -57,7 +69,8 @@ async fn write(world: &World, client: &mut Client, place: &Place, topic: Topic, 
         let batch = Batch { id: world.number(), count: 1, producer: None };
         let produced = produce(world, client, (place, topic), &batch, -1, true).await;
         world.note("verify", &format!("{place:?} written: {produced:?}"));
-        if matches!(produced, Produced::Acknowledged(_)) {
+        let is_deleted = world.oracle().topics.get(&place.0).is_none_or(|t| t.deletion_asked);
+        if matches!(produced, Produced::Acknowledged(_)) || is_deleted {
             return;
         }
         let what = format!("{place:?} cannot be written: {produced:?}");

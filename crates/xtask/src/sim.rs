@@ -37,6 +37,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn replay(seed: u64, verbose: bool) -> Result<()> {
+    if verbose {
+        // What the broker logs goes to the other stream: it is no part of the trace.
+        tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().init();
+    }
     let outcome = klamm_sim::run(seed, &Options { keep_trace: verbose });
     for line in &outcome.trace {
         print(line);

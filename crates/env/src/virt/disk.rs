@@ -123,6 +123,12 @@ impl VirtualDisk {
         self.state.lock().fault = fault;
     }
 
+    /// How the disk misbehaves now.
+    #[must_use]
+    pub fn fault(&self) -> DiskFault {
+        self.state.lock().fault.clone()
+    }
+
     /// Power loss: unsynced writes and names are lost or torn; open files and locks are dead.
     pub fn crash(&self) {
         let mut state = self.state.lock();

@@ -8,6 +8,7 @@ use klamm_env::{
 use crate::{
     machine::{Death, FRAIL_DIR, Machine},
     plan::{Event, choose},
+    verify,
     world::World,
 };
 
@@ -25,10 +26,14 @@ pub(crate) async fn operate(world: &World, machine: &mut Machine) {
             Event::PowerLoss => revive(world, machine, Death::PowerLoss, &random).await,
             Event::Kill => revive(world, machine, Death::Kill, &random).await,
             Event::Restart => revive(world, machine, Death::Stop, &random).await,
-            Event::Full => fail_disk(world, machine, DiskFault::Full, &random).await,
+            Event::Full => {
+                fail_disk(world, machine, DiskFault::Full, &random).await;
+                verify::writable(world).await;
+            }
             Event::Stall => {
                 let fault = DiskFault::Stall(1 + random.below(400));
                 fail_disk(world, machine, fault, &random).await;
+                verify::writable(world).await;
             }
             Event::Broken => {
                 machine.had_broken_dir = true;
@@ -74,6 +79,10 @@ fn heal_disk(world: &World) {
 async fn revive(world: &World, machine: &mut Machine, death: Death, random: &Random) {
     machine.end(death).await;
     world.pause(random, 500).await;
+    if random.chance(1, 4) {
+        let death = if random.chance(1, 2) { Death::PowerLoss } else { Death::Kill };
+        machine.die_while_starting(death, random).await;
+    }
     if machine.start().await.is_ok() {
         machine.had_broken_dir = world.broken.lock().is_some();
         return;
