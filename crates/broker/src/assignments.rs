@@ -301,7 +301,7 @@ pub(crate) fn delete_later(broker: &Arc<Broker>, paths: Vec<PathBuf>, delay_ms: 
     }
     let broker = Arc::clone(broker);
     tokio::spawn(async move {
-        let mut stop = broker.stop.listen();
+        let stop = broker.stop.listen();
         let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
         tokio::select! {
             biased;

@@ -242,7 +242,7 @@ impl Groups {
 
     /// Wakes coordinators at their deadlines, until the broker stops.
     pub(crate) async fn run_timers(&self, broker: Arc<Broker>) {
-        let mut stop = broker.stop.listen();
+        let stop = broker.stop.listen();
         loop {
             let now_ms = broker.env.clock.now_ms();
             let shards: Vec<_> = self.shards.read().values().cloned().collect();

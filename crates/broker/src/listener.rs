@@ -40,7 +40,7 @@ impl StopBell {
 
 impl Stop {
     /// Ends when the broker is to stop.
-    pub(crate) async fn wait(&mut self) {
+    pub(crate) async fn wait(&self) {
         self.0.wait_for(|stop| stop).await;
     }
 }
@@ -162,7 +162,7 @@ pub(crate) async fn accept(
     broker: Arc<Broker>,
     mut listener: Box<dyn Listener>,
     name: Arc<str>,
-    mut stop: Stop,
+    stop: Stop,
 ) {
     loop {
         let connections = Arc::clone(&broker.connections);

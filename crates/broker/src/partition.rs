@@ -238,14 +238,13 @@ fn append_later(log: &Arc<Log>, records: &[u8], options: AppendOptions) -> Appen
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         drop(log.append(&mut records, &options));
     });
-    let none = Appended {
+    Appended {
         base_offset: next,
         last_offset: next - 1,
         log_append_time: -1,
         duplicate: false,
         rolled: false,
-    };
-    none
+    }
 }
 
 /// The end of the log as far as it counts for the high watermark.

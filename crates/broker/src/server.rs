@@ -370,7 +370,7 @@ fn serve(broker: &Arc<Broker>, bound: Vec<Bound>) -> Vec<(String, SocketAddr)> {
 
 /// Follows the metadata, step by step.
 async fn follow(broker: Arc<Broker>, mut updates: Updates) {
-    let mut stop = broker.stop.listen();
+    let stop = broker.stop.listen();
     loop {
         let update = tokio::select! {
             biased;
@@ -385,7 +385,7 @@ async fn follow(broker: Arc<Broker>, mut updates: Updates) {
 
 /// Tells the controller that this broker lives.
 async fn heartbeat(broker: Arc<Broker>, epoch: i64) {
-    let mut stop = broker.stop.listen();
+    let stop = broker.stop.listen();
     loop {
         let interval = broker.settings.load().quorum.broker_heartbeat_interval_ms;
         let interval = Duration::from_millis(u64::try_from(interval).unwrap_or(2000).max(10));

@@ -50,7 +50,7 @@ pub(crate) fn high_watermark(broker: &Broker, name: &klamm_log::TopicPartition) 
 /// Runs `work` on the disk's threads at an interval of so many milliseconds.
 fn every(broker: &Arc<Broker>, interval_ms: fn(&Broker) -> i64, work: fn(&Arc<Broker>)) {
     let broker = Arc::clone(broker);
-    let mut stop = broker.stop.listen();
+    let stop = broker.stop.listen();
     tokio::spawn(async move {
         loop {
             let interval = u64::try_from(interval_ms(&broker)).unwrap_or(0).max(INTERVAL_MS_MIN);
