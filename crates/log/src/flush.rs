@@ -102,7 +102,8 @@ impl Log {
             disk::write_file_atomically(&*self.place.disk, &path, contents)?;
         }
         let segments = self.segments.load();
-        let first = Self::segment_index(&segments, self.recovery_point());
+        // The segment that ends at the recovery point may have had a failed append cut off since.
+        let first = Self::segment_index(&segments, self.recovery_point() - 1);
         let mut new_names = pending.dir_dirty || !pending.snapshots.is_empty();
         for segment in &segments[first..] {
             segment.file()?.sync()?;

@@ -248,6 +248,8 @@ impl Opening {
             });
         }
         file.set_len(rebuilt.size)?;
+        // Or a power loss brings it back, perhaps when the segment is closed and not looked at.
+        file.sync()?;
         self.report.bytes_cut += size - rebuilt.size;
         self.report.damage = Some(damage);
         Ok((end, true))
