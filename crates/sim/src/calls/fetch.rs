@@ -215,7 +215,10 @@ fn check(
     let batches = match records::read(part.records.bytes(), world.plan.value_bytes_max) {
         Ok(batches) => batches,
         Err(error) => {
-            oracle.read_garbage(place, &error);
+            oracle.read_garbage(
+                place,
+                &format!("from {from}, {} bytes: {error}", part.records.len()),
+            );
             return answered;
         }
     };
