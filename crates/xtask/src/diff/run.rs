@@ -1,7 +1,6 @@
 //! Plays scenarios against both brokers and collects where the answers differ.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -139,7 +138,7 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, scenario: &Scenario, step: &Step, round: i16, tag: &str) -> Result<()> {
         match step.mode {
-            Mode::Pause(ms) => sleep(Duration::from_millis(ms)),
+            Mode::Pause(ms) => settle::pause(Duration::from_millis(ms)),
             Mode::Disconnect => self.disconnect(&step.connection),
             Mode::Answer => self.answer(scenario, step)?,
             _ => self.request(scenario, step, round, tag)?,
@@ -305,7 +304,7 @@ impl<'a> Run<'a> {
             if fine || attempt > self.repeats(call, body, &kafka, &klamm) {
                 break (kafka, klamm, found);
             }
-            sleep(REPEAT_AFTER);
+            settle::pause(REPEAT_AFTER);
         };
         self.record(scenario, step, call, &shown, (&kafka, &klamm), found);
         if let (Outcome::Answer(kafka), Outcome::Answer(klamm)) = (&kafka, &klamm) {

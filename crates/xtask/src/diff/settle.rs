@@ -1,7 +1,6 @@
 //! Waits until a broker has carried out what it has promised: Kafka answers a creation before its
 //! partitions can be used.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -30,7 +29,7 @@ pub(crate) fn settle(
         "DeleteTopics" => ("responses", true),
         "AlterConfigs" | "IncrementalAlterConfigs" => {
             // Nothing tells when a broker goes by a new setting.
-            sleep(ATTEMPT);
+            pause(ATTEMPT);
             return Ok(());
         }
         _ => return Ok(()),
@@ -64,7 +63,7 @@ fn wait(catalog: &Catalog, peer: &mut Peer, name: &str, gone: bool) -> Result<()
                 return Ok(());
             }
         }
-        sleep(ATTEMPT);
+        pause(ATTEMPT);
     }
     Ok(())
 }
@@ -79,4 +78,10 @@ fn is_led(catalog: &Catalog, peer: &mut Peer, name: &str, count: usize) -> Resul
     let list_offsets = catalog.newest("ListOffsets")?;
     let outcome = peer.ask(LABEL, list_offsets, &Value::parse(&request)?)?;
     Ok(matches!(outcome, Outcome::Answer(answer) if super::compare::first_error(&answer).is_none()))
+}
+
+/// Waits for another process, of which nothing else tells when it is ready.
+#[expect(clippy::disallowed_methods, reason = "no test: two real brokers in other processes")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

@@ -273,3 +273,25 @@ impl<'a> Parser<'a> {
         Ok(text.replace("\\n", "\n").replace("\\0", "\0"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    fn check(text: &str, shown: &str) {
+        assert_eq!(Value::parse(text).expect(text).to_string(), shown);
+    }
+
+    #[test]
+    fn literals_are_read_and_written() {
+        check("{a: 1, b: [null, true, -2], }", "{a: 1, b: [null, true, -2]}");
+        check("[x\"00ff\", text\"ab\", long 3, $v]", "[x\"00ff\", x\"6162\", \"aaa\", $v]");
+        check("batch{values: [\"a\"]}", "batch{values: [\"a\"]}");
+        let value = Value::parse("{l: [{name: \"n\", x: 7}]}").expect("a literal");
+        assert_eq!(value.at("l[n].x").and_then(Value::int), Some(7));
+        assert_eq!(value.at("l[1].x"), None);
+        for wrong in ["", "{a 1}", "[1", "\"open", "{} {}", "word"] {
+            assert!(Value::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
