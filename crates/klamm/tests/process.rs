@@ -1,6 +1,10 @@
 //! The broker as a process: killed in the middle of its work, and talked to in other languages.
 
-#![expect(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what fails in a helper of a test fails the test"
+)]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

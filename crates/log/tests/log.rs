@@ -125,8 +125,9 @@ fn check_crashes(seed: u64) {
     let mut point = 0;
     let mut same = true;
     for _life in 0..6 {
-        println!("seed {seed}");
-        let (log, _) = store.open(false, point, same).expect("opened");
+        let opened = store.open(false, point, same);
+        assert!(opened.is_ok(), "seed {seed}: {opened:?}");
+        let (log, _) = opened.expect("just looked at");
         let found = contents(&log, 0);
         let end = usize::try_from(log.end_offset()).expect("small");
         assert_eq!(found, model[..end], "seed {seed}");
