@@ -157,9 +157,20 @@ pub fn write_file_atomically(disk: &dyn Disk, path: &Path, contents: &[u8]) -> i
     disk.sync_dir(parent(path))
 }
 
+/// Makes a directory, and its name durable in its parent, also if a process that died had made it
+/// before.
+pub fn create_dir_durably(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    disk.create_dir_all(dir)?;
+    match disk.sync_dir(parent(dir)) {
+        // One may use a directory without being allowed to read the one it is in.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
+}
+
 /// The directory a path is in.
 pub fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or_else(|| Path::new("."))
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// An error that names the file it is about.

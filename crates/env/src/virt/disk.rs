@@ -143,6 +143,7 @@ impl VirtualDisk {
         for naming in pending_names.drain(..).take(usize::try_from(kept).unwrap_or(0)) {
             naming.apply(durable_names);
         }
+        drop_unreachable(durable_names);
         state.names = state.durable_names.clone();
         state.collect_garbage();
     }
@@ -247,6 +248,20 @@ impl Naming {
 
 fn clone_pair((path, node): (&PathBuf, &Node)) -> (PathBuf, Node) {
     (path.clone(), node.clone())
+}
+
+/// Takes out what is in directories that are not there: a durable name in a directory whose own
+/// name was lost cannot be reached, and must not come back when a directory of that name is made.
+fn drop_unreachable(names: &mut BTreeMap<PathBuf, Node>) {
+    let mut dirs = BTreeSet::from([PathBuf::new(), PathBuf::from("/")]);
+    // A directory comes before what is in it.
+    names.retain(|path, node| {
+        let is_reachable = path.parent().is_none_or(|parent| dirs.contains(parent));
+        if is_reachable && *node == Node::Dir {
+            dirs.insert(path.clone());
+        }
+        is_reachable
+    });
 }
 
 impl State {
