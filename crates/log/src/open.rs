@@ -96,7 +96,8 @@ impl OpenLog {
             snapshot_offset: -1,
             unsynced_since_ms: None,
             metadata: None,
-            dir_dirty: is_new,
+            // A process that died may have made files and left their names to the first flush.
+            dir_dirty: is_new || !self.clean,
             offline: None,
         };
         let mut opening = Opening {

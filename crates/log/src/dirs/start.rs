@@ -72,7 +72,7 @@ impl DirOpen {
 
     fn open_dir(&self, path: &Path) -> io::Result<LogDir> {
         let disk = &*self.env.disk;
-        disk.create_dir_all(path)?;
+        disk::create_dir_durably(disk, path)?;
         let lock = disk.lock(&path.join(LOCK_FILE)).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => {
                 let text = format!("{} is in use by another process ({error})", path.display());
