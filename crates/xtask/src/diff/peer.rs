@@ -13,8 +13,9 @@ use super::value::Value;
 
 /// No answer is larger.
 const LARGEST: usize = 64 << 20;
-/// After this time a request counts as one that is not answered.
-const PATIENCE: Duration = Duration::from_millis(2500);
+/// After this time a request counts as one that is not answered. After an error inside, Kafka's
+/// controller takes a second or two to come back.
+const PATIENCE: Duration = Duration::from_millis(4000);
 
 /// What a request came to.
 #[derive(Debug, Clone, PartialEq)]
