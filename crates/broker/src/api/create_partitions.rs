@@ -32,11 +32,11 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     if body.timeout_ms <= 0 {
         return Outcome::Now(request.answer(&refused(&body, ErrorCode::RequestTimedOut)));
     }
-    let failure = refused(&body, ErrorCode::NotController);
+    let asked = body.clone();
     Outcome::Later(Box::pin(async move {
         let response = match broker.quorum.create_partitions(body).await {
             Ok(response) => response,
-            Err(error) => with_code(failure, error.code()),
+            Err(error) => refused(&asked, error.code()),
         };
         broker.caught_up_with_quorum().await;
         envelope.answer(&response)
@@ -57,12 +57,4 @@ fn refused(
         results: body.topics.iter().map(|topic| result(&topic.name)).collect(),
         ..Default::default()
     }
-}
-
-fn with_code(
-    mut response: CreatePartitionsResponse<'static>,
-    error: ErrorCode,
-) -> CreatePartitionsResponse<'static> {
-    response.results.iter_mut().for_each(|topic| topic.error_code = error.code());
-    response
 }

@@ -33,11 +33,11 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     if body.timeout_ms <= 0 {
         return Outcome::Now(request.answer(&refused(&body, ErrorCode::RequestTimedOut)));
     }
-    let failure = refused(&body, ErrorCode::NotController);
+    let asked = body.clone();
     Outcome::Later(Box::pin(async move {
         let response = match broker.quorum.create_topics(body).await {
             Ok(response) => response,
-            Err(error) => with_code(failure, error.code()),
+            Err(error) => refused(&asked, error.code()),
         };
         broker.caught_up_with_quorum().await;
         envelope.answer(&response)
@@ -56,12 +56,4 @@ fn refused(body: &CreateTopicsRequest<'_>, error: ErrorCode) -> CreateTopicsResp
         topics: body.topics.iter().map(|t| topic(&t.name)).collect(),
         ..Default::default()
     }
-}
-
-fn with_code(
-    mut response: CreateTopicsResponse<'static>,
-    error: ErrorCode,
-) -> CreateTopicsResponse<'static> {
-    response.topics.iter_mut().for_each(|topic| topic.error_code = error.code());
-    response
 }

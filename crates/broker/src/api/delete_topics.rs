@@ -31,11 +31,11 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     if body.timeout_ms <= 0 {
         return Outcome::Now(request.answer(&refused(&body, ErrorCode::RequestTimedOut)));
     }
-    let failure = refused(&body, ErrorCode::NotController);
+    let asked = body.clone();
     Outcome::Later(Box::pin(async move {
         let response = match broker.quorum.delete_topics(body).await {
             Ok(response) => response,
-            Err(error) => with_code(failure, error.code()),
+            Err(error) => refused(&asked, error.code()),
         };
         broker.caught_up_with_quorum().await;
         envelope.answer(&in_words_of(envelope.version, response))
@@ -56,14 +56,6 @@ fn refused(body: &DeleteTopicsRequest<'_>, error: ErrorCode) -> DeleteTopicsResp
         responses: by_name.chain(by_state).map(result).collect(),
         ..Default::default()
     }
-}
-
-fn with_code(
-    mut response: DeleteTopicsResponse<'static>,
-    error: ErrorCode,
-) -> DeleteTopicsResponse<'static> {
-    response.responses.iter_mut().for_each(|topic| topic.error_code = error.code());
-    response
 }
 
 /// Versions before 3 do not know TOPIC_DELETION_DISABLED.

@@ -29,11 +29,11 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     };
     let body = body.into_static();
     let (broker, envelope) = (Arc::clone(cx.broker), request.envelope());
-    let failure = refused(&body, ErrorCode::NotController);
+    let asked = body.clone();
     Outcome::Later(Box::pin(async move {
         let response = match broker.quorum.incremental_alter_configs(body).await {
             Ok(response) => response,
-            Err(error) => with_code(failure, error.code()),
+            Err(error) => refused(&asked, error.code()),
         };
         broker.caught_up_with_quorum().await;
         envelope.answer(&response)
@@ -56,12 +56,4 @@ fn refused(
         responses: resources.map(|r| resource(r.resource_type, &r.resource_name)).collect(),
         ..Default::default()
     }
-}
-
-fn with_code(
-    mut response: IncrementalAlterConfigsResponse<'static>,
-    error: ErrorCode,
-) -> IncrementalAlterConfigsResponse<'static> {
-    response.responses.iter_mut().for_each(|resource| resource.error_code = error.code());
-    response
 }
