@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use klamm_env::Disk;
+use klamm_env::{Disk, disk};
 use klamm_log::{Log, LogConfig, OpenLog, TopicPartition};
 use klamm_metadata::Image;
 use klamm_protocol::{messages::metadata_record::MetadataRecord, records::Batches, wire::Uuid};
@@ -37,6 +37,7 @@ pub(crate) struct Opened {
 pub(crate) fn open(config: &QuorumConfig) -> Result<Opened, OpenError> {
     check(config)?;
     let disk = &config.env.disk;
+    disk::create_dir_durably(&**disk, &config.dir)?;
     let dir = config.dir.join(format!("{TOPIC}-0"));
     let state = match State::load(&**disk, &dir)? {
         Some(state) => state,

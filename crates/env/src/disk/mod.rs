@@ -157,15 +157,20 @@ pub fn write_file_atomically(disk: &dyn Disk, path: &Path, contents: &[u8]) -> i
     disk.sync_dir(parent(path))
 }
 
-/// Makes a directory, and its name durable in its parent, also if a process that died had made it
-/// before.
+/// Makes a directory, and the names of all that had to be made durable; its own also if a process
+/// that died had made it before.
 pub fn create_dir_durably(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    let missing = dir.ancestors().skip(1).take_while(|above| !disk.exists(above));
+    let missing: Vec<&Path> = missing.filter(|above| !above.as_os_str().is_empty()).collect();
     disk.create_dir_all(dir)?;
-    match disk.sync_dir(parent(dir)) {
-        // One may use a directory without being allowed to read the one it is in.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        result => result,
+    for made in std::iter::once(dir).chain(missing) {
+        match disk.sync_dir(parent(made)) {
+            // One may use a directory without being allowed to read the one it is in.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result?,
+        }
     }
+    Ok(())
 }
 
 /// The directory a path is in.
