@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Effective, TopicConfig};
 use klamm_env::{Env, Watched};
-use klamm_log::{AppendError, Appended, LogConfig, LogDirs, ReadError};
+use klamm_log::{Appended, LogConfig, LogDirs, ReadError};
 use klamm_metadata::{Image, Resource};
 use klamm_protocol::{ErrorCode, records::DecompressionLimit};
 use klamm_quorum::Quorum;
@@ -138,11 +138,6 @@ impl Broker {
             let dir = log.dir();
             self.logs.fail(dir.parent().unwrap_or_else(|| Path::new(".")), &error.to_string());
         }
-    }
-
-    /// Notes that an append was refused because of the disk.
-    pub(crate) fn storage_refused(&self, topic: &str, index: i32, error: &AppendError) {
-        tracing::warn!("append to {topic}-{index} refused: {error}");
     }
 
     /// Notes damage found in a log.

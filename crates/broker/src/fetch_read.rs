@@ -32,6 +32,9 @@ pub(crate) struct Part {
     pub(crate) high_watermark: i64,
     pub(crate) last_stable_offset: i64,
     pub(crate) log_start_offset: i64,
+    /// Where the reader's log parts from this one, as an epoch and its end offset; then there are
+    /// no records.
+    pub(crate) diverging: Option<(i32, i64)>,
     offset: i64,
     slice: Option<Slice>,
     pub(crate) piece: Option<Piece>,
@@ -45,6 +48,7 @@ impl Part {
             high_watermark: -1,
             last_stable_offset: -1,
             log_start_offset: -1,
+            diverging: None,
             offset: -1,
             slice: None,
             piece: None,
@@ -91,25 +95,49 @@ fn read(
     left: u64,
     first: bool,
 ) -> Part {
-    if let Err(error) = check_epoch(partition, want.leader_epoch) {
-        return Part::failed(target.clone(), error);
-    }
+    let checked =
+        check_epoch(partition, want.leader_epoch).and_then(|()| diverging(partition, want));
+    let diverging = match checked {
+        Ok(diverging) => diverging,
+        Err(error) => return Part::failed(target.clone(), error),
+    };
     let bytes_max = u64::try_from(want.bytes_max).unwrap_or(0).min(left);
     // Read before the records: a reader must not be told less than it is given.
     let log_start_offset = partition.start_offset();
-    match partition.read(want.offset, bytes_max, first, limits.isolation) {
-        Ok(slice) => Part {
-            target: target.clone(),
-            error: ErrorCode::None,
-            high_watermark: partition.high_watermark(),
-            last_stable_offset: partition.last_stable_offset(),
-            log_start_offset,
-            offset: want.offset,
-            slice: Some(slice).filter(|slice| limits.hard || !slice.first_incomplete),
-            piece: None,
+    let slice = match diverging {
+        Some(_) => None,
+        None => match partition.read(want.offset, bytes_max, first, limits.isolation) {
+            Ok(slice) => Some(slice).filter(|slice| limits.hard || !slice.first_incomplete),
+            Err(error) => return Part::failed(target.clone(), error_of(broker, partition, &error)),
         },
-        Err(error) => Part::failed(target.clone(), error_of(broker, partition, &error)),
+    };
+    Part {
+        target: target.clone(),
+        error: ErrorCode::None,
+        high_watermark: partition.high_watermark(),
+        last_stable_offset: partition.last_stable_offset(),
+        log_start_offset,
+        diverging,
+        offset: want.offset,
+        slice,
+        piece: None,
     }
+}
+
+/// Whether the reader's log parts from this one before the offset it asks for (KIP-595), told
+/// by the epoch of the last record it has.
+fn diverging(partition: &Partition, want: &Want) -> Result<Option<(i32, i64)>, ErrorCode> {
+    if want.last_fetched_epoch < 0 {
+        return Ok(None);
+    }
+    let log = partition.log().ok_or(ErrorCode::KafkaStorageError)?;
+    let end = log.epoch_end_offset(want.last_fetched_epoch);
+    let (epoch, end_offset) = end.ok_or(ErrorCode::OffsetOutOfRange)?;
+    if want.offset < log.start_offset() {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    let is_behind = epoch < want.last_fetched_epoch || end_offset < want.offset;
+    Ok(is_behind.then_some((epoch, end_offset)))
 }
 
 /// Compares the leader epoch that the client knows (KIP-320).

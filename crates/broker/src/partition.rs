@@ -48,6 +48,8 @@ pub(crate) struct Partition {
     leader: Mutex<Leader>,
     leader_epoch: AtomicI64,
     high_watermark: AtomicI64,
+    /// Appends that the disk refused since the last that it took.
+    refused: AtomicUsize,
     waiters: Waiters,
 }
 
@@ -83,6 +85,7 @@ impl Partition {
             high_watermark: AtomicI64::new(leader.high_watermark()),
             leader: Mutex::new(leader),
             log,
+            refused: AtomicUsize::new(0),
             waiters: Waiters::default(),
         }
     }
@@ -149,6 +152,24 @@ impl Partition {
             self.counted(appended.last_offset + 1);
         }
         Ok(appended)
+    }
+
+    /// Notes that the disk refused an append: one line for the first, however often clients ask.
+    pub(crate) fn storage_refused(&self, topic: &str, error: &AppendError) {
+        if self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+            let index = self.index;
+            tracing::warn!(
+                "appends to {topic}-{index} are refused until the disk takes them: {error}"
+            );
+        }
+    }
+
+    /// Notes that the disk took an append.
+    pub(crate) fn storage_took(&self, topic: &str) {
+        if self.refused.load(Ordering::Relaxed) > 0 {
+            let refused = self.refused.swap(0, Ordering::Relaxed);
+            tracing::info!("{topic}-{} takes appends again, after refusing {refused}", self.index);
+        }
     }
 
     /// Waits until what was appended counts: synced, if the topic wants that of every append, and

@@ -186,14 +186,23 @@ fn check_entry(
         return Ok(true);
     }
     let batch = entry.batch()?;
-    check_batch_header(&batch, rules)?;
+    let by_header = check_batch_header(&batch, rules);
+    // What is wrong with the times is told record by record.
+    let is_untimely = by_header.as_ref().is_err_and(CheckError::is_about_time);
+    if !is_untimely {
+        by_header?;
+    }
     // Looking through records that are not compressed costs little, and keeps damage out.
     let is_plain = batch.compression() == Some(CompressionType::None);
-    if is_plain || rules.need_records() {
+    let mut rebuild = must_recompress(&batch, config);
+    if is_plain || is_untimely || rules.need_records() {
         let view = entry.view()?;
-        check_records(&view, &view.records(limit)?, rules)?;
+        let summary = check_records(&view, &view.records(limit)?, rules)?;
+        // The time index, and searches by time, rest on it.
+        let keeps_times = rules.timestamp_type == TimestampType::CreateTime;
+        rebuild |= keeps_times && summary.max_timestamp != batch.max_timestamp();
     }
-    Ok(must_recompress(&batch, config))
+    Ok(rebuild)
 }
 
 fn must_recompress(batch: &RecordBatchView<'_>, config: &TopicConfig) -> bool {
@@ -223,4 +232,56 @@ fn target(bytes: &[u8], config: &TopicConfig) -> Compression {
         let codec = view.and_then(|view| CompressionType::from_id(view.compression_id()));
         codec.map_or(Compression::NONE, Compression::of)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use klamm_config::{BrokerConfig, Dynamic, Layers, Map};
+    use klamm_protocol::records::{
+        BatchBuilder, BatchOptions, NewRecord, patch::set_max_timestamp,
+    };
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_700_000_000_000;
+    const HOUR_MS: i64 = 3_600_000;
+
+    /// A batch with a record for each time; the header may claim another largest time.
+    fn batch(times: &[i64], claimed: Option<i64>) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        for timestamp in times {
+            let (key, value) = (None, Some(&b"v"[..]));
+            builder.append(&NewRecord { timestamp: *timestamp, key, value, headers: &[] }).unwrap();
+        }
+        let mut bytes = builder.build().unwrap();
+        if let Some(claimed) = claimed {
+            set_max_timestamp(&mut bytes, TimestampType::CreateTime, claimed).unwrap();
+        }
+        bytes
+    }
+
+    fn check(bytes: &[u8]) -> String {
+        let config = BrokerConfig::resolve(Layers::default()).unwrap();
+        let topic = TopicConfig::resolve(&config.effective(Dynamic::NONE), &Map::new()).unwrap();
+        match prepare(bytes, &topic, NOW_MS, DecompressionLimit(1 << 20)) {
+            Ok(Prepared::AsTheyAre) => "as it is".to_owned(),
+            Ok(Prepared::Rebuilt(bytes)) => {
+                let entry = Batches::new(&bytes).next().unwrap().unwrap();
+                format!("rebuilt, max {}", entry.batch().unwrap().max_timestamp() - NOW_MS)
+            }
+            Err(fault) => {
+                let at: Vec<i32> = fault.records.iter().map(|(index, _)| *index).collect();
+                format!("{} {at:?}", fault.code.name())
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_the_records() {
+        assert_eq!(check(&batch(&[NOW_MS, NOW_MS - 5], None)), "as it is");
+        assert_eq!(check(&batch(&[NOW_MS, NOW_MS + 5], Some(NOW_MS + 9))), "rebuilt, max 5");
+        let late = NOW_MS + 2 * HOUR_MS;
+        assert_eq!(check(&batch(&[NOW_MS, late, late], None)), "INVALID_TIMESTAMP [1, 2]");
+        assert_eq!(check(&batch(&[NOW_MS, NOW_MS], Some(late))), "rebuilt, max 0");
+    }
 }

@@ -16,7 +16,7 @@ use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
         FetchRequest, FetchResponse,
-        fetch_response::{FetchableTopicResponse, PartitionData},
+        fetch_response::{EpochEndOffset, FetchableTopicResponse, PartitionData},
     },
     wire::{Records, Uuid},
 };
@@ -172,7 +172,7 @@ fn is_enough(plan: &Plan, parts: &[Part]) -> bool {
     plan.wait.is_zero()
         || parts.is_empty()
         || bytes >= plan.limits.bytes_min
-        || parts.iter().any(Part::is_error)
+        || parts.iter().any(|part| part.is_error() || part.diverging.is_some())
 }
 
 /// Waits until there is enough or the time is up.
@@ -216,7 +216,8 @@ fn answer(plan: &Plan, parts: Vec<Part>) -> Answer {
     for part in parts {
         let told = (part.high_watermark, part.log_start_offset);
         let must_tell = session.as_mut().is_none_or(|session| {
-            let (has_records, is_error) = (part.len() > 0, part.is_error());
+            let has_records = part.len() > 0 || part.diverging.is_some();
+            let is_error = part.is_error();
             session.tell(&part.target, plan.is_full, has_records, is_error, told)
         });
         if !must_tell {
@@ -255,12 +256,18 @@ fn partition_data(plan: &Plan, part: &Part) -> PartitionData<'static> {
         Ok(len) if len > 0 => Records::External(len),
         _ => Records::Slice(Cow::Borrowed(&[])),
     };
+    let diverging = part.diverging.map(|(epoch, end_offset)| EpochEndOffset {
+        epoch,
+        end_offset,
+        ..EpochEndOffset::default()
+    });
     PartitionData {
         partition_index: part.target.index,
         error_code: part.error.code(),
         high_watermark: part.high_watermark,
         last_stable_offset: part.last_stable_offset,
         log_start_offset: part.log_start_offset,
+        diverging_epoch: diverging.unwrap_or_default(),
         aborted_transactions: (committed && !part.is_error()).then(Vec::new),
         records,
         ..PartitionData::default()

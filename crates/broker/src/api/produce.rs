@@ -169,6 +169,7 @@ fn append(cx: &Context<'_>, request: &mut Request, named: &Named, part: &mut Par
     };
     part.result = appended.map_err(|error| fault_of(cx, topic, partition, error));
     if let Ok(appended) = &part.result {
+        partition.storage_took(&topic.name);
         cx.broker.metrics.appended(part.records.len());
         cx.broker.after_append(partition, appended, acks == 0);
     }
@@ -190,7 +191,7 @@ fn fault_of(cx: &Context<'_>, topic: &Topic, partition: &Partition, error: Appen
         }
     };
     if code == ErrorCode::KafkaStorageError {
-        cx.broker.storage_refused(&topic.name, partition.index, &error);
+        partition.storage_refused(&topic.name, &error);
     }
     Fault::new(code, error.to_string())
 }

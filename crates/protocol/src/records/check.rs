@@ -172,6 +172,14 @@ impl CheckError {
     }
 }
 
+impl CheckError {
+    /// Whether the header's timestamp, or its type, is refused: its records say which of them.
+    #[must_use]
+    pub fn is_about_time(&self) -> bool {
+        matches!(self, Self::Timestamp { .. } | Self::ClaimsAppendTime)
+    }
+}
+
 impl RefusedRecord {
     fn is_key_missing(&self) -> bool {
         self.reason == RefusedBecause::NoKey
