@@ -114,12 +114,17 @@ impl Broker {
         unanswered: bool,
     ) {
         let Some(log) = partition.log() else { return };
-        if unanswered && partition.syncs() {
-            let partition = Arc::clone(partition);
-            let end = appended.last_offset + 1;
+        if unanswered && appended.sync_due {
+            let (partition, name) = (Arc::clone(partition), log.name().clone());
+            let (end, syncs) = (appended.last_offset + 1, partition.syncs());
             tokio::spawn(async move {
-                if let Err(error) = partition.committed(end).await {
-                    tracing::warn!("cannot sync a log: {error}");
+                let done = if syncs {
+                    partition.committed(end).await
+                } else {
+                    partition.synced(end).await
+                };
+                if let Err(error) = done {
+                    tracing::warn!("{name}: cannot sync: {error}");
                 }
             });
         } else if appended.rolled {

@@ -191,6 +191,11 @@ impl Partition {
         Ok(())
     }
 
+    /// Waits until everything before `offset` is synced.
+    pub(crate) async fn synced(&self, offset: i64) -> io::Result<()> {
+        self.log.as_ref().ok_or(io::ErrorKind::NotFound)?.flush_to(offset).await
+    }
+
     /// Whether every append must be synced before it counts.
     pub(crate) fn syncs(&self) -> bool {
         self.log.as_ref().is_some_and(|log| log.config().sync_each_append())
@@ -265,6 +270,7 @@ fn append_later(log: &Arc<Log>, records: &[u8], options: AppendOptions) -> Appen
         log_append_time: -1,
         duplicate: false,
         rolled: false,
+        sync_due: false,
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Appended {
     pub duplicate: bool,
     /// Whether a new segment was begun, so that the one before waits to be synced.
     pub rolled: bool,
+    /// Whether `flush.messages` are reached: a sync up to the last offset is to follow.
+    pub sync_due: bool,
 }
 
 /// How records are to be appended.
@@ -101,7 +103,8 @@ impl Log {
         let rolled = self.roll_if_needed(&mut writer, records, last, options.now_ms)?;
         self.write(&mut writer, records, &batches)?;
         writer.unsynced_since_ms.get_or_insert(options.now_ms);
-        Ok(Appended { rolled, ..appended })
+        let unsynced = last + 1 - self.recovery_point();
+        Ok(Appended { rolled, sync_due: unsynced >= config.flush_messages, ..appended })
     }
 
     /// Gives the batches their offsets, leader epoch and, if asked, timestamps.
@@ -139,6 +142,7 @@ impl Log {
             log_append_time: if options.log_append_time { options.now_ms } else { -1 },
             duplicate: false,
             rolled: false,
+            sync_due: false,
         })
     }
 
@@ -337,6 +341,7 @@ fn check_producers(
                 log_append_time: known.timestamp,
                 duplicate: true,
                 rolled: false,
+                sync_due: false,
             }));
         }
     }

@@ -270,3 +270,13 @@ fn files_of_a_log_are_kafkas() {
         ]
     );
 }
+
+#[test]
+fn a_sync_is_due_every_so_many_records() {
+    let store = Store::new(1, LogConfig { flush_messages: 5, ..LogConfig::default() });
+    let (log, _) = store.open(true, 0, true).expect("opened");
+    let due = || log.append(&mut batch(&["a", "b"], 1), &options(1)).expect("appended").sync_due;
+    assert_eq!([due(), due(), due()], [false, false, true]);
+    log.flush_now().expect("synced");
+    assert_eq!([due(), due(), due()], [false, false, true]);
+}

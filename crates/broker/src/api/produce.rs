@@ -204,6 +204,7 @@ impl Part {
             log_append_time: -1,
             duplicate: false,
             rolled: false,
+            sync_due: false,
         });
         Self { topic, index, records, rebuilt: None, partition: None, result }
     }
@@ -215,7 +216,8 @@ impl Part {
     /// Whether the append is not yet as durable as the client, or the topic, wants it.
     fn must_wait(&self, acks: i16) -> bool {
         let (Ok(appended), Some(partition)) = (&self.result, &self.partition) else { return false };
-        partition.must_wait(appended.last_offset + 1) && (acks == -1 || partition.syncs())
+        let below = partition.must_wait(appended.last_offset + 1);
+        appended.sync_due || (below && (acks == -1 || partition.syncs()))
     }
 }
 
@@ -233,8 +235,14 @@ async fn wait_for_all(
             continue;
         }
         let (Ok(appended), Some(partition)) = (&part.result, &part.partition) else { continue };
-        let committed = partition.committed(appended.last_offset + 1);
-        match tokio::time::timeout_at(deadline, committed).await {
+        let end = appended.last_offset + 1;
+        let durable = async {
+            if appended.sync_due {
+                partition.synced(end).await?;
+            }
+            if acks == -1 || partition.syncs() { partition.committed(end).await } else { Ok(()) }
+        };
+        match tokio::time::timeout_at(deadline, durable).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 part.result = Err(Fault::new(ErrorCode::KafkaStorageError, error.to_string()));
