@@ -1,0 +1,95 @@
+//! How long a broker takes from its start until it answers, and until it has taken a record.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use klamm_protocol::messages::ProduceRequest;
+use klamm_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm_protocol::wire::Records;
+use serde_json::Value;
+
+use crate::Target;
+use crate::meter::Report;
+use crate::payload::{Kind, Payloads};
+use crate::raw_produce::batch;
+use crate::wire::{self, Connection, PATIENCE, PRODUCE_VERSION, decode};
+
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// Options of `load ready`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    target: Target,
+    /// When the broker was started, in microseconds since 1970.
+    #[arg(long)]
+    since_us: u64,
+    /// Only waits for answers and produces nothing.
+    #[arg(long)]
+    answer_only: bool,
+}
+
+/// Waits, and reports the times since the start.
+pub(crate) fn run(options: &Options) -> Result<Value> {
+    let target = &options.target;
+    let since = || -> Result<f64> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(now.as_secs_f64() - options.since_us as f64 / 1e6)
+    };
+    let end = Instant::now() + PATIENCE;
+    let mut report = Report::default();
+    let mut connection = loop {
+        ensure!(Instant::now() < end, "the broker does not answer after {PATIENCE:?}");
+        if let Ok(mut connection) = Connection::open(&target.bootstrap)
+            && let Ok(true) = wire::is_ready(&mut connection)
+        {
+            break connection;
+        }
+        std::thread::sleep(PAUSE);
+    };
+    report.set("ready_seconds", since()?);
+    if options.answer_only {
+        return Ok(report.into_json());
+    }
+    if !target.keep_topic {
+        wire::create_topic(&mut connection, &target.topic, target.partitions, &[])?;
+    }
+    while produce(&mut connection, target)? != 0 {
+        if Instant::now() > end {
+            bail!("{} takes no record after {PATIENCE:?}", target.topic);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    report.set("first_produce_seconds", since()?);
+    if !target.keep_topic {
+        wire::delete_topics(&mut connection, &[&target.topic])?;
+    }
+    Ok(report.into_json())
+}
+
+/// Produces one record to each partition; answers with the first error code that is not 0.
+fn produce(connection: &mut Connection, target: &Target) -> Result<i16> {
+    let batch = batch(&mut Payloads::new(Kind::Random, 100, 1), 1, "none")?;
+    let data = (0..target.partitions).map(|index| PartitionProduceData {
+        index,
+        records: Records::Slice((&batch[..]).into()),
+        ..PartitionProduceData::default()
+    });
+    let topic = TopicProduceData {
+        name: target.topic.as_str().into(),
+        partition_data: data.collect(),
+        ..TopicProduceData::default()
+    };
+    let request = ProduceRequest {
+        acks: 1,
+        timeout_ms: 30_000,
+        topic_data: vec![topic],
+        ..ProduceRequest::default()
+    };
+    let frame = connection.call(PRODUCE_VERSION, &request)?;
+    let answer = decode::<ProduceRequest<'_>>(PRODUCE_VERSION, &frame)?;
+    let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+    Ok(partitions.map(|p| p.error_code).find(|code| *code != 0).unwrap_or(0))
+}
