@@ -185,7 +185,10 @@ impl Broker {
         let own = map(&Resource::broker(self.node_id));
         let effective = self.config.effective(Dynamic { default: &default, broker: &own });
         match BrokerSettings::of(&effective) {
-            Ok(settings) => self.settings.store(Arc::new(settings)),
+            Ok(settings) => {
+                self.settings.store(Arc::new(settings));
+                self.connections.look_again();
+            }
             Err(error) => tracing::warn!("dynamic broker configuration: {error}"),
         }
         self.effective.store(Arc::new(effective));

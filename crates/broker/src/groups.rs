@@ -18,7 +18,10 @@ use klamm_groups::{
 use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
 use klamm_protocol::{
     ErrorCode,
-    records::builder::{BatchBuilder, BatchOptions, NewRecord},
+    records::{
+        Compression, CompressionType,
+        builder::{BatchBuilder, BatchOptions, NewRecord},
+    },
     wire::Uuid,
 };
 use parking_lot::{Mutex, RwLock};
@@ -157,7 +160,7 @@ impl Groups {
                     }
                 }
                 Effect::Append { id, records } => {
-                    let result = append(&shard.partition, now_ms, &records);
+                    let result = append(broker, &shard.partition, now_ms, &records);
                     if let Ok(offset) = result
                         && shard.partition.must_wait(offset)
                     {
@@ -289,6 +292,7 @@ fn settings(broker: &Broker) -> Settings {
 
 /// Appends a coordinator's records as one batch; returns the offset after it.
 fn append(
+    broker: &Broker,
     partition: &Partition,
     now_ms: i64,
     records: &[CoordinatorRecord],
@@ -297,7 +301,10 @@ fn append(
     if (planted("lose-group-record") && is_of(2)) || (planted("lose-commit-record") && is_of(1)) {
         return Ok(partition.high_watermark());
     }
-    let mut builder = BatchBuilder::new(BatchOptions::default());
+    let codec = broker.settings.load().offsets.topic_compression_codec;
+    let codec = u8::try_from(codec).ok().and_then(CompressionType::from_id);
+    let compression = codec.map_or(Compression::NONE, Compression::of);
+    let mut builder = BatchBuilder::new(BatchOptions { compression, ..BatchOptions::default() });
     for record in records {
         let record = NewRecord {
             timestamp: now_ms,

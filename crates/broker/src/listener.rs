@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use klamm_config::NetworkSettings;
 use klamm_env::{Watched, net::Listener};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -45,12 +46,9 @@ impl Stop {
     }
 }
 
-/// Counts connections, in total and by address.
-#[derive(Debug)]
+/// Counts connections: in total, by listener and by address.
+#[derive(Debug, Default)]
 pub(crate) struct Connections {
-    total_max: usize,
-    per_ip_max: usize,
-    per_ip_overrides: HashMap<IpAddr, usize>,
     counts: Mutex<Counts>,
     closed: Notify,
 }
@@ -58,46 +56,76 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
+    by_listener: HashMap<Arc<str>, usize>,
     by_ip: HashMap<IpAddr, usize>,
 }
 
-impl Connections {
-    pub(crate) fn new(
-        total_max: usize,
-        per_ip_max: usize,
-        per_ip_overrides: HashMap<IpAddr, usize>,
-    ) -> Self {
-        let counts = Mutex::default();
-        Self { total_max, per_ip_max, per_ip_overrides, counts, closed: Notify::new() }
+impl Counts {
+    /// Whether the broker, and the listener if it has a limit of its own, may have one more
+    /// (`max.connections`).
+    fn have_room(&self, limits: &NetworkSettings, listener: &str) -> bool {
+        let of_listener = self.by_listener.get(listener).copied().unwrap_or(0);
+        let own = limits.max_connections_by_listener.get(&listener.to_uppercase());
+        self.total < unsigned(limits.max_connections)
+            && own.is_none_or(|own| of_listener < unsigned(*own))
     }
+}
 
-    /// Waits until the total allows one more (`max.connections`).
-    async fn wait_for_room(&self) {
+/// How many an address may have (`max.connections.per.ip`).
+fn per_ip(limits: &NetworkSettings, ip: IpAddr) -> usize {
+    let overrides = limits.max_connections_per_ip_overrides.iter();
+    let own = overrides.filter(|(host, _)| host.parse() == Ok(ip)).map(|(_, max)| *max).next();
+    unsigned(own.unwrap_or(limits.max_connections_per_ip))
+}
+
+fn unsigned(n: i32) -> usize {
+    usize::try_from(n).unwrap_or(0)
+}
+
+impl Connections {
+    /// Waits until a listener may accept one more.
+    async fn wait_for_room(&self, broker: &Broker, listener: &str) {
         loop {
             let closed = self.closed.notified();
-            if self.counts.lock().total < self.total_max {
+            if self.counts.lock().have_room(&broker.settings.load().network, listener) {
                 return;
             }
             closed.await;
         }
     }
 
-    /// Counts a connection; none if its address has as many as it may (`max.connections.per.ip`).
-    fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Admitted> {
-        let limit = self.per_ip_overrides.get(&ip).copied().unwrap_or(self.per_ip_max);
+    /// Lets listeners look again after the limits changed.
+    pub(crate) fn look_again(&self) {
+        self.closed.notify_waiters();
+    }
+
+    /// Counts a connection; none if its address has as many as it may.
+    fn admit(
+        self: &Arc<Self>,
+        limits: &NetworkSettings,
+        listener: &Arc<str>,
+        ip: IpAddr,
+    ) -> Option<Admitted> {
         let mut counts = self.counts.lock();
         let of_ip = counts.by_ip.entry(ip).or_insert(0);
-        if *of_ip >= limit {
+        if *of_ip >= per_ip(limits, ip) {
             return None;
         }
         *of_ip += 1;
         counts.total += 1;
-        Some(Admitted { connections: Arc::clone(self), ip })
+        *counts.by_listener.entry(Arc::clone(listener)).or_insert(0) += 1;
+        Some(Admitted { connections: Arc::clone(self), listener: Arc::clone(listener), ip })
     }
 
-    /// Ends when a connection was closed.
-    pub(crate) async fn wait_for_close(&self) {
-        self.closed.notified().await;
+    /// Ends when no connection is open.
+    pub(crate) async fn wait_for_none(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.open() == 0 {
+                return;
+            }
+            closed.await;
+        }
     }
 
     /// Number of open connections.
@@ -140,6 +168,7 @@ impl RequestMemory {
 /// A counted connection.
 struct Admitted {
     connections: Arc<Connections>,
+    listener: Arc<str>,
     ip: IpAddr,
 }
 
@@ -153,7 +182,11 @@ impl Drop for Admitted {
                 counts.by_ip.remove(&self.ip);
             }
         }
-        self.connections.closed.notify_one();
+        if let Some(of_listener) = counts.by_listener.get_mut(&self.listener) {
+            *of_listener -= 1;
+        }
+        drop(counts);
+        self.connections.closed.notify_waiters();
     }
 }
 
@@ -167,7 +200,7 @@ pub(crate) async fn accept(
     loop {
         let connections = Arc::clone(&broker.connections);
         let next = async {
-            connections.wait_for_room().await;
+            connections.wait_for_room(&broker, &name).await;
             listener.accept().await
         };
         let accepted = tokio::select! {
@@ -177,7 +210,9 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((connection, address)) => {
-                let Some(admitted) = connections.admit(address.ip()) else {
+                let settings = broker.settings.load();
+                let admitted = connections.admit(&settings.network, &name, address.ip());
+                let Some(admitted) = admitted else {
                     tracing::warn!("refused {address}: it has max.connections.per.ip open");
                     continue;
                 };

@@ -1,9 +1,8 @@
 //! A broker as its owner sees it: started, addressed, stopped.
 
 use std::{
-    collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -14,7 +13,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Endpoint};
-use klamm_env::{Env, Watched, net::Listener};
+use klamm_env::{
+    Env, Watched,
+    net::{ListenOptions, Listener},
+};
 use klamm_log::{DirOpen, LogDirs, MetaProperties};
 use klamm_protocol::{
     messages::{
@@ -31,7 +33,7 @@ use crate::{
     broker::Broker,
     fetch_sessions::FetchSessions,
     groups::Groups,
-    listener::{self, Connections, RequestMemory, StopBell},
+    listener::{self, RequestMemory, StopBell},
     metrics::Metrics,
     producer_ids::ProducerIds,
     rules::Rules,
@@ -96,7 +98,7 @@ impl Server {
             broker_epoch: AtomicI64::new(-1),
             telemetry: Telemetry::default(),
             fetch_sessions: FetchSessions::new(session_slots(&settings), env.random.clone()),
-            connections: Arc::new(connections(&settings)),
+            connections: Arc::default(),
             request_memory: RequestMemory::new(settings.requests.queued_max_request_bytes),
             metrics: Metrics::new(),
             stop: StopBell::new(),
@@ -180,24 +182,25 @@ impl Server {
     }
 }
 
-/// The most that a stop waits for connections to end.
-const DRAIN: Duration = Duration::from_secs(5);
-
+/// Waits for connections to end, as long as `klamm.shutdown.timeout.ms` allows.
 async fn wait_for_connections(broker: &Broker) -> bool {
-    let drained = async {
-        while broker.connections.open() > 0 {
-            broker.connections.wait_for_close().await;
-        }
-    };
-    tokio::time::timeout(DRAIN, drained).await.is_ok()
+    let millis = broker.settings.load().node.shutdown_timeout_ms;
+    let drain = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+    tokio::time::timeout(drain, broker.connections.wait_for_none()).await.is_ok()
 }
 
 async fn bind(env: &Env, settings: &BrokerSettings) -> Result<Vec<Bound>, StartError> {
     let mut bound = Vec::new();
+    let (network, usual) = (&settings.network, ListenOptions::default());
+    let options = ListenOptions {
+        backlog: network.socket_listen_backlog_size.unwrap_or(usual.backlog),
+        send_buffer_bytes: network.socket_send_buffer_bytes,
+        receive_buffer_bytes: network.socket_receive_buffer_bytes,
+    };
     for endpoint in settings.network.listeners.iter().filter(|endpoint| !endpoint.controller) {
         let host = if endpoint.host.is_empty() { "0.0.0.0" } else { &endpoint.host };
         let address = format!("{host}:{}", endpoint.port);
-        match env.net.listen(&address).await {
+        match env.net.listen(&address, options).await {
             Ok(listener) => bound.push(Bound { endpoint: endpoint.clone(), listener }),
             Err(error) => return Err(StartError::Listen { address, error }),
         }
@@ -241,6 +244,10 @@ async fn start_quorum(
         segment_bytes: u64::try_from(of.metadata_segment_bytes).unwrap_or(single.segment_bytes),
         snapshot_bytes: u64::try_from(of.snapshot_max_new_record_bytes)
             .unwrap_or(single.snapshot_bytes),
+        snapshot_interval: u64::try_from(of.snapshot_max_interval_ms)
+            .ok()
+            .filter(|millis| *millis > 0)
+            .map(Duration::from_millis),
         ..single
     };
     let defaults = Defaults { settings: decide_settings(settings), rules: Arc::new(rules) };
@@ -261,19 +268,6 @@ fn decide_settings(settings: &BrokerSettings) -> klamm_metadata::decide::Setting
 
 fn session_slots(settings: &BrokerSettings) -> usize {
     usize::try_from(settings.requests.fetch_session_cache_slots_max).unwrap_or(0)
-}
-
-fn connections(settings: &BrokerSettings) -> Connections {
-    let network = &settings.network;
-    let limit = |n: i32| usize::try_from(n).unwrap_or(0);
-    let overrides = network.max_connections_per_ip_overrides.iter();
-    let overrides: HashMap<IpAddr, usize> =
-        overrides.filter_map(|(ip, max)| Some((ip.parse().ok()?, limit(*max)))).collect();
-    Connections::new(
-        limit(network.max_connections),
-        limit(network.max_connections_per_ip),
-        overrides,
-    )
 }
 
 /// Registers with the controller and waits until it lets the broker serve.

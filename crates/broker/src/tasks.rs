@@ -11,7 +11,8 @@ const INTERVAL_MS_MIN: u64 = 10;
 
 /// Starts all tasks; they end with the broker.
 pub(crate) fn start(broker: &Arc<Broker>) {
-    every(broker, |b| b.settings.load().log.retention_check_interval_ms, retention);
+    let first = broker.settings.load().log.initial_task_delay_ms;
+    after(broker, first, |b| b.settings.load().log.retention_check_interval_ms, retention);
     every(
         broker,
         |b| b.settings.load().log.flush_offset_checkpoint_interval_ms.into(),
@@ -49,11 +50,22 @@ pub(crate) fn high_watermark(broker: &Broker, name: &klamm_log::TopicPartition) 
 
 /// Runs `work` on the disk's threads at an interval of so many milliseconds.
 fn every(broker: &Arc<Broker>, interval_ms: fn(&Broker) -> i64, work: fn(&Arc<Broker>)) {
+    after(broker, interval_ms(broker), interval_ms, work);
+}
+
+/// The same, the first time after `first_ms`.
+fn after(
+    broker: &Arc<Broker>,
+    first_ms: i64,
+    interval_ms: fn(&Broker) -> i64,
+    work: fn(&Arc<Broker>),
+) {
     let broker = Arc::clone(broker);
     let stop = broker.stop.listen();
     tokio::spawn(async move {
+        let mut next_ms = first_ms;
         loop {
-            let interval = u64::try_from(interval_ms(&broker)).unwrap_or(0).max(INTERVAL_MS_MIN);
+            let interval = u64::try_from(next_ms).unwrap_or(0).max(INTERVAL_MS_MIN);
             tokio::select! {
                 biased;
                 () = stop.wait() => return,
@@ -61,6 +73,7 @@ fn every(broker: &Arc<Broker>, interval_ms: fn(&Broker) -> i64, work: fn(&Arc<Br
             }
             let worker = Arc::clone(&broker);
             drop(disk::run(&broker.env.disk, move || work(&worker)).await);
+            next_ms = interval_ms(&broker);
         }
     });
 }

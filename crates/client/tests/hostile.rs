@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use klamm_client::{Client, ClientError, ClientOptions};
 use klamm_env::{
     Env, Net, Random,
+    net::ListenOptions,
     net::{self, Connection, Piece, SendQueue},
     virt::VirtualNet,
 };
@@ -23,7 +24,8 @@ use klamm_protocol::{
 /// A client, and a listener in the place of its broker.
 async fn pair() -> (Client, Box<dyn net::Listener>) {
     let net = VirtualNet::new(Random::from_seed(1));
-    let listener = net.host("broker").listen("broker:9092").await.unwrap();
+    let listener =
+        net.host("broker").listen("broker:9092", ListenOptions::default()).await.unwrap();
     let env = Env { net: std::sync::Arc::new(net.host("client")), ..Env::real() };
     let options = ClientOptions {
         call_timeout: Duration::from_secs(2),

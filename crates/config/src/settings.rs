@@ -98,12 +98,12 @@ pub struct NetworkSettings {
     pub advertised_listeners: Vec<Endpoint>,
     /// `inter.broker.listener.name`; or the name that `security.inter.broker.protocol` gives.
     pub inter_broker_listener_name: String,
-    /// `socket.send.buffer.bytes`; -1 is the system's.
-    pub socket_send_buffer_bytes: i32,
-    /// `socket.receive.buffer.bytes`; -1 is the system's.
-    pub socket_receive_buffer_bytes: i32,
-    /// `socket.listen.backlog.size`.
-    pub socket_listen_backlog_size: i32,
+    /// `socket.send.buffer.bytes`; none lets the system tune it.
+    pub socket_send_buffer_bytes: Option<u32>,
+    /// `socket.receive.buffer.bytes`; none lets the system tune it.
+    pub socket_receive_buffer_bytes: Option<u32>,
+    /// `socket.listen.backlog.size`; none if nobody set it.
+    pub socket_listen_backlog_size: Option<u32>,
     /// `connections.max.idle.ms`; negative is for ever.
     pub connections_max_idle_ms: i64,
     /// `max.connections`.
@@ -123,9 +123,9 @@ impl NetworkSettings {
             listeners: listeners.listeners,
             advertised_listeners: listeners.advertised,
             inter_broker_listener_name: listeners.inter_broker,
-            socket_send_buffer_bytes: of.int("socket.send.buffer.bytes"),
-            socket_receive_buffer_bytes: of.int("socket.receive.buffer.bytes"),
-            socket_listen_backlog_size: of.int("socket.listen.backlog.size"),
+            socket_send_buffer_bytes: if_set(of, "socket.send.buffer.bytes"),
+            socket_receive_buffer_bytes: if_set(of, "socket.receive.buffer.bytes"),
+            socket_listen_backlog_size: if_set(of, "socket.listen.backlog.size"),
             connections_max_idle_ms: of.long("connections.max.idle.ms"),
             max_connections: of.int("max.connections"),
             max_connections_by_listener: by_listener(of, "max.connections"),
@@ -135,6 +135,11 @@ impl NetworkSettings {
             )?,
         })
     }
+}
+
+/// The number of a key that somebody set; negative is none.
+fn if_set(of: &Effective, name: &str) -> Option<u32> {
+    of.is_set(name).then(|| u32::try_from(of.int(name)).ok()).flatten()
 }
 
 /// Requests: their size, how many wait, what one answer may hold.

@@ -28,7 +28,7 @@ keys! { Broker:
         "Longest note that a consumer may commit with an offset.";
     "offsets.commit.timeout.ms" Int "5000" [at_least(1)]
         "How long a commit waits for the replicas of the offsets topic.";
-    "offsets.load.buffer.size" Int "5242880" [at_least(1), unit_is(Unit::Bytes)]
+    "offsets.load.buffer.size" Int "5242880" [at_least(1), unit_is(Unit::Bytes), accepted(NATIVE)]
         "How much is read at once while committed offsets are loaded.";
     "offsets.retention.minutes" Int "10080" [at_least(1)]
         "How long offsets are kept after their group is empty, or after the last commit of a \

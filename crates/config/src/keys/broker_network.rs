@@ -1,6 +1,6 @@
 //! Listeners, connections, requests and their limits.
 
-use super::reason::{NATIVE, ONE_NODE, QUOTAS, RUNTIME, SECURITY};
+use super::reason::{INLINE, NATIVE, ONE_NODE, QUOTAS, RUNTIME, SECURITY};
 use crate::key::keys;
 
 keys! { Broker:
@@ -18,13 +18,15 @@ keys! { Broker:
         [list_of(&[]), accepted("Listeners start together, when the broker is ready.")]
         "Listeners that may open before authorization data is loaded.";
     "socket.send.buffer.bytes" Int "102400" []
-        "Send buffer of each client connection; -1 leaves the system's default.";
+        "Send buffer of each client connection. -1 lets the system tune it, as Klamm does unless \
+         the key is set.";
     "socket.receive.buffer.bytes" Int "102400" []
-        "Receive buffer of each client connection; -1 leaves the system's default.";
+        "Receive buffer of each client connection. -1 lets the system tune it, as Klamm does unless \
+         the key is set.";
     "socket.request.max.bytes" Int "104857600" [at_least(1)]
         "Largest request a client may send. A longer one closes the connection before it is read.";
     "socket.listen.backlog.size" Int "50" [at_least(1)]
-        "How many connections may wait to be accepted on each listener.";
+        "How many connections may wait to be accepted on each listener; 1024 unless the key is set.";
     "max.connections" Int "2147483647" [at_least(0), cluster_wide]
         "How many connections a listener, or the broker, holds at once.";
     "max.connections.per.ip" Int "2147483647" [at_least(0), cluster_wide]
@@ -38,7 +40,7 @@ keys! { Broker:
          does.";
     "connection.failed.authentication.delay.ms" Int "100" [at_least(0), accepted(SECURITY)]
         "How long the broker waits before it closes a connection that failed to authenticate.";
-    "queued.max.requests" Int "500" [at_least(1)]
+    "queued.max.requests" Int "500" [at_least(1), accepted(INLINE)]
         "How many requests may wait to be handled before the broker stops reading from \
          connections.";
     "queued.max.request.bytes" Long "-1" []

@@ -1,6 +1,6 @@
 //! What the node is: identity, roles, plug-ins, metrics, telemetry.
 
-use super::reason::METRICS;
+use super::reason::{METRICS, ONE_NODE};
 use crate::key::keys;
 
 keys! { Broker:
@@ -13,7 +13,7 @@ keys! { Broker:
     "process.roles" List "broker,controller"
         [non_empty_list_of(&["broker", "controller"]), kafka_requires_it]
         "What the node does: `broker`, `controller`, or both.";
-    "controlled.shutdown.enable" Boolean "true" []
+    "controlled.shutdown.enable" Boolean "true" [accepted(ONE_NODE)]
         "Whether a stopping broker hands over its leaderships first.";
     "server.max.startup.time.ms" Long "9223372036854775807"
         [at_least(0), internal, accepted("Start-up is not bounded in time.")]

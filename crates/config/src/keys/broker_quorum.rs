@@ -1,6 +1,6 @@
 //! The metadata quorum: voters, elections, its log and snapshots.
 
-use super::reason::{NATIVE, ONE_NODE, QUOTAS};
+use super::reason::{NATIVE, ONE_NODE, QUOTAS, SNAPSHOTS};
 use crate::key::keys;
 use crate::rule::Rule;
 
@@ -14,11 +14,11 @@ keys! { Broker:
         "Addresses, as `host:port`, at which to find the quorum.";
     "controller.quorum.auto.join.enable" Boolean "false" [accepted(ONE_NODE)]
         "Whether a new controller makes itself a voter.";
-    "controller.quorum.election.timeout.ms" Int "1000" [at_least(0)]
+    "controller.quorum.election.timeout.ms" Int "1000" [at_least(0), accepted(ONE_NODE)]
         "How long a voter waits for an election to end before it starts another.";
-    "controller.quorum.election.backoff.max.ms" Int "1000" [at_least(0)]
+    "controller.quorum.election.backoff.max.ms" Int "1000" [at_least(0), accepted(ONE_NODE)]
         "Longest random wait between two elections.";
-    "controller.quorum.fetch.timeout.ms" Int "2000" [at_least(0)]
+    "controller.quorum.fetch.timeout.ms" Int "2000" [at_least(0), accepted(ONE_NODE)]
         "How long a voter goes without the leader before it starts an election.";
     "controller.quorum.fetch.max.bytes" Int "1048576" [at_least(1), accepted(ONE_NODE)]
         "How many bytes of the metadata log are fetched at once.";
@@ -44,7 +44,7 @@ keys! { Broker:
         "Directory of the metadata log. Falls back to the first of `log.dirs`.";
     "metadata.log.segment.bytes" Int "1073741824" [at_least(8388608)]
         "Size at which the metadata log starts a new segment.";
-    "metadata.log.segment.ms" Long "604800000" []
+    "metadata.log.segment.ms" Long "604800000" [accepted(SNAPSHOTS)]
         "Age at which the metadata log starts a new segment.";
     "metadata.log.max.record.bytes.between.snapshots" Long "20971520" [at_least(1)]
         "How many bytes of metadata records are written before the next snapshot.";
@@ -53,14 +53,14 @@ keys! { Broker:
          limit.";
     "metadata.max.idle.interval.ms" Int "500" [at_least(0), accepted(ONE_NODE)]
         "How often the active controller writes an empty record; 0 never.";
-    "metadata.max.retention.bytes" Long "104857600" []
+    "metadata.max.retention.bytes" Long "104857600" [accepted(SNAPSHOTS)]
         "How much of the metadata log and its snapshots is kept.";
-    "metadata.max.retention.ms" Long "604800000" []
+    "metadata.max.retention.ms" Long "604800000" [accepted(SNAPSHOTS)]
         "How long old parts of the metadata log and snapshots are kept.";
     "internal.metadata.log.segment.bytes" Int null [internal]
         "Size of the metadata log's segments without a lower bound. For tests.";
-    "internal.metadata.max.batch.size.in.bytes" Int "8388608" [internal]
+    "internal.metadata.max.batch.size.in.bytes" Int "8388608" [internal, accepted(NATIVE)]
         "Largest batch in the metadata log. For tests.";
-    "internal.metadata.delete.delay.millis" Long "60000" [internal]
+    "internal.metadata.delete.delay.millis" Long "60000" [internal, accepted(SNAPSHOTS)]
         "How long deleted files of the metadata log stay on disk. For tests.";
 }

@@ -1,6 +1,6 @@
 //! Replication, leader election, and the traffic between brokers.
 
-use super::reason::{ONE_NODE, SHARE_GROUPS};
+use super::reason::{ONE_NODE, SHARE_GROUPS, TRANSACTIONS};
 use crate::key::keys;
 
 keys! { Broker:
@@ -52,11 +52,11 @@ keys! { Broker:
         "How often a broker tells the controller that it is alive.";
     "broker.session.timeout.ms" Int "9000" []
         "How long a broker may be silent before the controller fences it.";
-    "initial.broker.registration.timeout.ms" Int "60000" []
+    "initial.broker.registration.timeout.ms" Int "60000" [accepted(ONE_NODE)]
         "How long a starting broker tries to register before it gives up.";
     "offsets.topic.replication.factor" Short "3" [at_least(1)]
         "How many replicas the topic of committed offsets gets, bounded by the number of brokers.";
-    "transaction.state.log.replication.factor" Short "3" [at_least(1)]
+    "transaction.state.log.replication.factor" Short "3" [at_least(1), accepted(TRANSACTIONS)]
         "How many replicas the topic of transactions gets, bounded by the number of brokers.";
     "share.coordinator.state.topic.replication.factor" Short "3"
         [at_least(1), accepted(SHARE_GROUPS)]

@@ -4,7 +4,7 @@ use super::reason::TRANSACTIONS;
 use crate::key::{Unit, keys};
 
 keys! { Broker:
-    "transaction.max.timeout.ms" Int "900000" [at_least(1)]
+    "transaction.max.timeout.ms" Int "900000" [at_least(1), accepted(TRANSACTIONS)]
         "Longest transaction timeout a producer may ask for.";
     "transactional.id.expiration.ms" Int "604800000" [at_least(1), accepted(TRANSACTIONS)]
         "How long the coordinator remembers an unused transactional id.";

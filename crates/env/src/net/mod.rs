@@ -24,9 +24,30 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A network.
 pub trait Net: Send + Sync + Debug {
     /// Opens a listener on `host:port`; port 0 takes a free one.
-    fn listen<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>>;
+    fn listen<'a>(
+        &'a self,
+        address: &'a str,
+        options: ListenOptions,
+    ) -> BoxFuture<'a, io::Result<Box<dyn Listener>>>;
     /// Connects to `host:port`.
     fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Connection>>>;
+}
+
+/// How a listener and its connections are to be set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenOptions {
+    /// How many connections may wait to be accepted.
+    pub backlog: u32,
+    /// Send buffer of each connection, bytes; none lets the system tune it.
+    pub send_buffer_bytes: Option<u32>,
+    /// Receive buffer of each connection, bytes; none lets the system tune it.
+    pub receive_buffer_bytes: Option<u32>,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self { backlog: 1024, send_buffer_bytes: None, receive_buffer_bytes: None }
+    }
 }
 
 /// Accepts connections.

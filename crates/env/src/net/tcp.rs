@@ -13,10 +13,10 @@ use std::{
 use bytes::{BufMut, BytesMut};
 use tokio::{
     io::{AsyncWrite, Interest},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
-use super::{BoxFuture, Connection, Listener, Net, Piece, SendQueue};
+use super::{BoxFuture, Connection, ListenOptions, Listener, Net, Piece, SendQueue};
 use crate::File;
 
 /// TCP sockets.
@@ -24,11 +24,23 @@ use crate::File;
 pub struct TcpNet;
 
 impl Net for TcpNet {
-    fn listen<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
+    fn listen<'a>(
+        &'a self,
+        address: &'a str,
+        options: ListenOptions,
+    ) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
         Box::pin(async move {
-            let listener = TcpListener::bind(address).await?;
-            let address = listener.local_addr()?;
-            Ok(Box::new(TcpAcceptor { listener, address }) as Box<dyn Listener>)
+            let mut refused = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+            for address in tokio::net::lookup_host(address).await? {
+                match bind(address, options) {
+                    Ok(listener) => {
+                        let address = listener.local_addr()?;
+                        return Ok(Box::new(TcpAcceptor { listener, address }) as Box<dyn Listener>);
+                    }
+                    Err(error) => refused = error,
+                }
+            }
+            Err(refused)
         })
     }
 
@@ -39,6 +51,24 @@ impl Net for TcpNet {
             Ok(Box::new(TcpConnection { stream }) as Box<dyn Connection>)
         })
     }
+}
+
+/// Connections inherit the buffers of their listener.
+fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A broker that starts again must not wait for the connections of the one before.
+    socket.set_reuseaddr(true)?;
+    if let Some(bytes) = options.send_buffer_bytes {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.bind(address)?;
+    socket.listen(options.backlog)
 }
 
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     Random,
-    net::{BoxFuture, Connection, Listener, Net, Piece, SendQueue},
+    net::{BoxFuture, Connection, ListenOptions, Listener, Net, Piece, SendQueue},
 };
 
 /// How badly links behave.
@@ -143,7 +143,11 @@ fn split(address: &str, own: &str) -> io::Result<(String, u16)> {
 }
 
 impl Net for VirtualNet {
-    fn listen<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
+    fn listen<'a>(
+        &'a self,
+        address: &'a str,
+        _options: ListenOptions,
+    ) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
         Box::pin(async move {
             let (host, port) = split(address, &self.host)?;
             let mut state = self.state.lock();

@@ -46,6 +46,13 @@ pub(crate) struct Cli {
 enum Command {
     /// Run a broker
     Serve(serve::Serve),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// What talks to a cluster instead of being one.
+#[derive(Debug, Subcommand)]
+enum ClientCommand {
     /// List, describe, create, alter and delete topics
     Topic(topic::TopicNoun),
     /// List, describe and delete groups, and reset their offsets
@@ -66,15 +73,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(matches!(cli.command, Command::Serve(_)));
-    let runtime = match cli.command {
-        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
-        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
-    };
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli.command)),
-        Err(error) => Err(CliError::Io { what: "the runtime".to_owned(), error }),
-    };
-    match result {
+    match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
@@ -85,17 +84,25 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), CliError> {
-    let started = Instant::now();
+fn run(command: Command) -> Result<(), CliError> {
     match command {
-        Command::Serve(serve) => Box::pin(serve.run(started)).await,
-        Command::Topic(topic) => Box::pin(topic.run()).await,
-        Command::Group(group) => Box::pin(group.run()).await,
-        Command::Config(config) => Box::pin(config.run()).await,
-        Command::Produce(produce) => Box::pin(produce.run()).await,
-        Command::Consume(consume) => Box::pin(consume.run()).await,
-        Command::Version(version) => version.run(),
-        Command::Completions(completions) => completions.run(),
+        Command::Serve(serve) => serve.run(Instant::now()),
+        Command::Client(command) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map_err(CliError::io("the runtime"))?.block_on(run_client(command))
+        }
+    }
+}
+
+async fn run_client(command: ClientCommand) -> Result<(), CliError> {
+    match command {
+        ClientCommand::Topic(topic) => Box::pin(topic.run()).await,
+        ClientCommand::Group(group) => Box::pin(group.run()).await,
+        ClientCommand::Config(config) => Box::pin(config.run()).await,
+        ClientCommand::Produce(produce) => Box::pin(produce.run()).await,
+        ClientCommand::Consume(consume) => Box::pin(consume.run()).await,
+        ClientCommand::Version(version) => version.run(),
+        ClientCommand::Completions(completions) => completions.run(),
     }
 }
 

@@ -10,6 +10,7 @@ use klamm_config::{BrokerConfig, BrokerSettings, Dynamic};
 use klamm_env::Env;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
+    runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
     time::Instant,
 };
@@ -40,32 +41,47 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, started: Instant) -> Result<(), CliError> {
+    pub(crate) fn run(self, started: Instant) -> Result<(), CliError> {
         let config = serve_config::read(&self)?;
-        for warning in config.warnings() {
-            tracing::warn!("configuration: {warning}");
-        }
-        raise_file_limit();
-        let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-        let start = Server::start(Env::real(), config.clone());
-        let server = tokio::select! {
-            server = start => server.map_err(|error| CliError::Broker(error.to_string()))?,
-            () = signals.next() => return Ok(()),
-        };
-        announce(&server, &config, started);
-        let failure = tokio::select! {
-            () = signals.next() => None,
-            reason = server.failed() => Some(reason),
-        };
-        tracing::info!("stopping");
-        tokio::select! {
-            stopped = server.stop() => stopped.map_err(CliError::io("stopping"))?,
-            () = signals.next() => std::process::exit(1),
-        }
-        match failure {
-            Some(reason) => Err(CliError::Broker(format!("the broker cannot go on: {reason}"))),
-            None => Ok(()),
-        }
+        runtime(&config)?.block_on(serve(config, started))
+    }
+}
+
+/// One pool of threads does all work: as many as there are cores, or `klamm.worker.threads`.
+fn runtime(config: &BrokerConfig) -> Result<Runtime, CliError> {
+    let settings = BrokerSettings::of(&config.effective(Dynamic::NONE));
+    let threads = settings.map_or(0, |settings| settings.node.worker_threads);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build().map_err(CliError::io("the runtime"))
+}
+
+async fn serve(config: BrokerConfig, started: Instant) -> Result<(), CliError> {
+    for warning in config.warnings() {
+        tracing::warn!("configuration: {warning}");
+    }
+    raise_file_limit();
+    let mut signals = Signals::new().map_err(CliError::io("signals"))?;
+    let start = Server::start(Env::real(), config.clone());
+    let server = tokio::select! {
+        server = start => server.map_err(|error| CliError::Broker(error.to_string()))?,
+        () = signals.next() => return Ok(()),
+    };
+    announce(&server, &config, started);
+    let failure = tokio::select! {
+        () = signals.next() => None,
+        reason = server.failed() => Some(reason),
+    };
+    tracing::info!("stopping");
+    tokio::select! {
+        stopped = server.stop() => stopped.map_err(CliError::io("stopping"))?,
+        () = signals.next() => std::process::exit(1),
+    }
+    match failure {
+        Some(reason) => Err(CliError::Broker(format!("the broker cannot go on: {reason}"))),
+        None => Ok(()),
     }
 }
 
