@@ -22,11 +22,11 @@ fn check(file: Result<ConfigFile, Vec<Problem>>, expected: &str) {
 fn toml_takes_quoted_dotted_and_nested_keys() {
     check(
         ConfigFile::toml(
-            "\"log.retention.ms\" = 1_000\nlog.dirs = [\"/a\", '/b']\n\n[log.cleaner]\n\
-             threads = 2\nmin.cleanable.ratio = 0.25\n[auto]\ncreate.topics.enable = false\n",
+            "\"log.retention.ms\" = 1_000\nlog.dirs = [\"/a\", '/b']\n\n[log.flush]\n\
+             interval.ms = 20\nscheduler.interval.ms = 25\n[auto]\ncreate.topics.enable = false\n",
         ),
-        "1 log.retention.ms=1000\n2 log.dirs=/a,/b\n5 log.cleaner.threads=2\n\
-         6 log.cleaner.min.cleanable.ratio=0.25\n8 auto.create.topics.enable=false",
+        "1 log.retention.ms=1000\n2 log.dirs=/a,/b\n5 log.flush.interval.ms=20\n\
+         6 log.flush.scheduler.interval.ms=25\n8 auto.create.topics.enable=false",
     );
 }
 
