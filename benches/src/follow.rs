@@ -18,7 +18,7 @@ use crate::meter::{Counter, Meter};
 use crate::pace::Pace;
 use crate::payload::{Kind, Payloads};
 use crate::produce::Sender;
-use crate::wire::{self, Connection, PATIENCE};
+use crate::wire::{Connection, PATIENCE};
 
 /// A consumer looks this often whether the load is over.
 const POLL: Duration = Duration::from_millis(100);
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
     ensure!(options.record_bytes >= 8, "a value holds a time of 8 bytes");
     let target = &options.target;
     let mut admin = Connection::open(&target.bootstrap)?;
-    wire::create_topic(&mut admin, &target.topic, target.partitions, &[])?;
+    target.create(&mut admin)?;
     let (meter, produced) = (Meter::new(), Meter::new());
     let start = Instant::now();
     let following = AtomicUsize::new(0);
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
         meter.stop();
         result
     });
-    wire::delete_topics(&mut admin, &[&target.topic])?;
+    target.delete(&mut admin)?;
     Ok(report?.into_json())
 }
 

@@ -14,6 +14,7 @@ mod partitions;
 mod payload;
 mod process;
 mod produce;
+mod program;
 mod raw_fetch;
 mod raw_produce;
 mod ready;
@@ -26,6 +27,8 @@ use std::io::Write;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
+
+use wire::Connection;
 
 /// Loads a Kafka broker and says in JSON what came of it.
 #[derive(Debug, Parser)]
@@ -50,6 +53,8 @@ enum Load {
     Rebalance(rebalance::Options),
     /// Creates many partitions and waits until each has its leader.
     Partitions(partitions::Options),
+    /// Runs another program that loads the broker, such as Kafka's own, and says what it cost.
+    Program(program::Options),
     /// Sends a file over a loopback socket with nothing but `sendfile`.
     SendfileLoop(yardstick::Options),
     /// Copies from a loopback socket into a file.
@@ -68,9 +73,18 @@ struct Target {
     /// The topic, which is made new and deleted at the end.
     #[arg(long, default_value_t = default_topic())]
     topic: String,
-    /// The topic is there already and stays.
+    /// So many topics, `TOPIC-0`, `TOPIC-1` and so on, instead of `TOPIC`.
     #[arg(long)]
-    keep_topic: bool,
+    topics: Option<usize>,
+    /// The topics are there already.
+    #[arg(long)]
+    existing: bool,
+    /// The topics are not deleted at the end.
+    #[arg(long)]
+    keep: bool,
+    /// Settings of new topics, KEY=VALUE.
+    #[arg(long, value_parser = setting)]
+    topic_config: Vec<(String, String)>,
     #[arg(long, default_value_t = 6)]
     partitions: i32,
     /// Load that is not counted comes first.
@@ -82,6 +96,43 @@ struct Target {
     /// Ends when so many bytes of values are through, instead of after a time; no warm-up.
     #[arg(long)]
     total_bytes: Option<u64>,
+}
+
+impl Target {
+    /// The names of the topics.
+    fn names(&self) -> Vec<String> {
+        match self.topics {
+            Some(count) => (0..count).map(|n| format!("{}-{n}", self.topic)).collect(),
+            None => vec![self.topic.clone()],
+        }
+    }
+
+    /// Creates the topics unless they are there.
+    fn create(&self, connection: &mut Connection) -> Result<()> {
+        if self.existing {
+            return Ok(());
+        }
+        let settings: Vec<_> =
+            self.topic_config.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let names = self.names();
+        for name in &names {
+            wire::create_topic(connection, name, self.partitions, &settings)?;
+        }
+        wire::await_leaders(connection, &names, self.partitions)
+    }
+
+    /// Deletes the topics unless they are to stay.
+    fn delete(&self, connection: &mut Connection) -> Result<()> {
+        match self.keep {
+            true => Ok(()),
+            false => wire::delete_topics(connection, &self.names()),
+        }
+    }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE is expected")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn default_topic() -> String {
@@ -97,6 +148,7 @@ fn run(load: Load) -> Result<Value> {
         Load::Ready(options) => ready::run(&options),
         Load::Rebalance(options) => rebalance::run(&options),
         Load::Partitions(options) => partitions::run(&options),
+        Load::Program(options) => program::run(&options),
         Load::SendfileLoop(options) => yardstick::sendfile_loop(&options),
         Load::CopyLoop(options) => yardstick::copy_loop(&options),
     }

@@ -16,7 +16,7 @@ use crate::Target;
 use crate::meter::{Counter, Meter};
 use crate::pace::Pace;
 use crate::payload::{Kind, Payloads};
-use crate::wire::{self, Connection};
+use crate::wire::Connection;
 
 /// How long a full queue is given to drain before the next attempt.
 const QUEUE_PAUSE: Duration = Duration::from_millis(1);
@@ -46,15 +46,6 @@ pub(crate) struct Options {
     /// Records per second of all producers together; as many as go through where not given.
     #[arg(long)]
     rate: Option<f64>,
-    /// Settings of the topic, KEY=VALUE.
-    #[arg(long, value_parser = setting)]
-    topic_config: Vec<(String, String)>,
-}
-
-/// A setting as `KEY=VALUE`.
-pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("KEY=VALUE is expected")?;
-    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// Counts what is acknowledged. The opaque value is the time since `start` in microseconds at
@@ -161,11 +152,7 @@ fn config(options: &Options) -> ClientConfig {
 pub(crate) fn run(options: &Options) -> Result<Value> {
     let target = &options.target;
     let mut admin = Connection::open(&target.bootstrap)?;
-    if !target.keep_topic {
-        let settings: Vec<_> =
-            options.topic_config.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        wire::create_topic(&mut admin, &target.topic, target.partitions, &settings)?;
-    }
+    target.create(&mut admin)?;
     let meter = Meter::new();
     let report = std::thread::scope(|scope| {
         for client in 0..options.clients {
@@ -179,9 +166,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
         }
         meter.measure(target)
     });
-    if !target.keep_topic {
-        wire::delete_topics(&mut admin, &[&target.topic])?;
-    }
+    target.delete(&mut admin)?;
     Ok(report?.into_json())
 }
 

@@ -21,7 +21,7 @@ use crate::cold;
 use crate::meter::{Counter, Meter};
 use crate::payload::{Kind, Payloads};
 use crate::raw_produce::{batch, fill};
-use crate::wire::{self, CLIENT_ID, Connection, FETCH_VERSION, connect};
+use crate::wire::{CLIENT_ID, Connection, FETCH_VERSION, connect};
 
 /// The head of an answer is within so many bytes.
 const HEAD_BYTES: usize = 256;
@@ -56,7 +56,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<Value> {
     let target = &options.target;
     let mut admin = Connection::open(&target.bootstrap)?;
-    wire::create_topic(&mut admin, &target.topic, target.partitions, &[])?;
+    target.create(&mut admin)?;
     let mut payloads = Payloads::new(Kind::Random, options.record_bytes, 1);
     let batch = batch(&mut payloads, options.batch_records, "none")?;
     let batch_values = u64::from(options.batch_records) * options.record_bytes as u64;
@@ -85,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
         });
         meter.measure(once.as_ref().unwrap_or(target))
     });
-    wire::delete_topics(&mut admin, &[&target.topic])?;
+    target.delete(&mut admin)?;
     Ok(report?.into_json())
 }
 

@@ -23,8 +23,7 @@ use crate::Target;
 use crate::meter::{Counter, Meter};
 use crate::pace::Pace;
 use crate::payload::{Kind, Payloads};
-use crate::produce::setting;
-use crate::wire::{self, CLIENT_ID, Connection, PRODUCE_VERSION, connect, decode};
+use crate::wire::{CLIENT_ID, Connection, PRODUCE_VERSION, connect, decode};
 
 /// Frames up to this size are gathered into one write.
 const GATHERED_BYTES: usize = 16 << 10;
@@ -44,7 +43,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1)]
     batch_records: u32,
     /// Partitions in each request, one batch for each.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = above_zero)]
     request_partitions: usize,
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     acks: i16,
@@ -60,12 +59,11 @@ pub(crate) struct Options {
     /// Requests per second of all connections together, on a schedule.
     #[arg(long)]
     rate: Option<f64>,
-    /// Topics `TOPIC-0`, `TOPIC-1` and so on that exist already, instead of `TOPIC`.
-    #[arg(long)]
-    topics: Option<usize>,
-    /// Settings of the topic, KEY=VALUE.
-    #[arg(long, value_parser = setting)]
-    topic_config: Vec<(String, String)>,
+}
+
+fn above_zero(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "a number is expected")?;
+    if number == 0 { Err("0 is not enough".to_owned()) } else { Ok(number) }
 }
 
 /// What a frame brings when it is acknowledged.
@@ -117,46 +115,31 @@ pub(crate) fn request(topic: &str, partitions: &[i32], acks: i16, batch: &[u8]) 
     frame::request(PRODUCE_VERSION, 0, Some(CLIENT_ID), &body).into_parts().0
 }
 
-/// The frames of one connection, each for other partitions.
+/// The frames of one connection. The connections share the partitions out among them; where there
+/// are more connections, several have the same.
 fn frames(options: &Options, connection: usize) -> Result<Vec<Vec<u8>>> {
     let target = &options.target;
     let mut payloads = Payloads::new(options.payload, options.record_bytes, connection as u64);
-    let all: Vec<i32> = (0..target.partitions).collect();
-    let mut out = Vec::new();
-    let mut chunk = 0;
-    for topic in 0..options.topics.unwrap_or(1) {
-        let name = match options.topics {
-            Some(_) => format!("{}-{topic}", target.topic),
-            None => target.topic.clone(),
-        };
-        for partitions in all.chunks(options.request_partitions.max(1)) {
-            // Connections share the partitions out among them; with more connections than
-            // chunks, each has one.
-            let chunks = all.len().div_ceil(options.request_partitions.max(1));
-            let is_own = match options.connections > chunks * options.topics.unwrap_or(1) {
-                true => chunk == connection % (chunks * options.topics.unwrap_or(1)),
-                false => chunk % options.connections == connection,
-            };
-            chunk += 1;
-            if is_own {
-                let batch = batch(&mut payloads, options.batch_records, &options.codec)?;
-                out.push(request(&name, partitions, options.acks, &batch));
-            }
-        }
-    }
-    ensure!(!out.is_empty(), "connection {connection} has no partition");
-    Ok(out)
+    let partitions: Vec<i32> = (0..target.partitions).collect();
+    let names = target.names();
+    let all: Vec<(&String, &[i32])> = names
+        .iter()
+        .flat_map(|name| partitions.chunks(options.request_partitions).map(move |p| (name, p)))
+        .collect();
+    let own = (connection % all.len()..all.len()).step_by(options.connections);
+    own.map(|index| {
+        let (name, partitions) = all[index];
+        let batch = batch(&mut payloads, options.batch_records, &options.codec)?;
+        Ok(request(name, partitions, options.acks, &batch))
+    })
+    .collect()
 }
 
 /// Produces until the time is over.
 pub(crate) fn run(options: &Options) -> Result<Value> {
     let target = &options.target;
     let mut admin = Connection::open(&target.bootstrap)?;
-    if !target.keep_topic {
-        let settings: Vec<_> =
-            options.topic_config.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        wire::create_topic(&mut admin, &target.topic, target.partitions, &settings)?;
-    }
+    target.create(&mut admin)?;
     let meter = Meter::new();
     let report = std::thread::scope(|scope| {
         let ready: Result<Vec<_>> =
@@ -167,9 +150,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
         }
         meter.measure(target).inspect_err(|_| meter.stop())
     });
-    if !target.keep_topic {
-        wire::delete_topics(&mut admin, &[&target.topic])?;
-    }
+    target.delete(&mut admin)?;
     Ok(report?.into_json())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use klamm_protocol::messages::ProduceRequest;
 use klamm_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::Target;
 use crate::meter::Report;
 use crate::payload::{Kind, Payloads};
+use crate::process::spent;
 use crate::raw_produce::batch;
 use crate::wire::{self, Connection, PATIENCE, PRODUCE_VERSION, decode};
 
@@ -26,9 +27,9 @@ pub(crate) struct Options {
     /// When the broker was started, in microseconds since 1970.
     #[arg(long)]
     since_us: u64,
-    /// Only waits for answers and produces nothing.
+    /// Leaves the broker alone so long and then reads its memory.
     #[arg(long)]
-    answer_only: bool,
+    idle_seconds: Option<f64>,
 }
 
 /// Waits, and reports the times since the start.
@@ -50,35 +51,32 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
         std::thread::sleep(PAUSE);
     };
     report.set("ready_seconds", since()?);
-    if options.answer_only {
-        return Ok(report.into_json());
-    }
-    if !target.keep_topic {
-        wire::create_topic(&mut connection, &target.topic, target.partitions, &[])?;
-    }
-    while produce(&mut connection, target)? != 0 {
-        if Instant::now() > end {
-            bail!("{} takes no record after {PATIENCE:?}", target.topic);
+    target.create(&mut connection)?;
+    for name in target.names() {
+        while produce(&mut connection, &name, target.partitions)? != 0 {
+            ensure!(Instant::now() < end, "{name} takes no record after {PATIENCE:?}");
+            std::thread::sleep(PAUSE);
         }
-        std::thread::sleep(PAUSE);
     }
     report.set("first_produce_seconds", since()?);
-    if !target.keep_topic {
-        wire::delete_topics(&mut connection, &[&target.topic])?;
+    target.delete(&mut connection)?;
+    if let Some((seconds, pid)) = options.idle_seconds.zip(target.broker_pid) {
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+        report.set("broker_rss_bytes", spent(pid)?.rss_bytes as f64);
     }
     Ok(report.into_json())
 }
 
 /// Produces one record to each partition; answers with the first error code that is not 0.
-fn produce(connection: &mut Connection, target: &Target) -> Result<i16> {
+fn produce(connection: &mut Connection, topic: &str, partitions: i32) -> Result<i16> {
     let batch = batch(&mut Payloads::new(Kind::Random, 100, 1), 1, "none")?;
-    let data = (0..target.partitions).map(|index| PartitionProduceData {
+    let data = (0..partitions).map(|index| PartitionProduceData {
         index,
         records: Records::Slice((&batch[..]).into()),
         ..PartitionProduceData::default()
     });
     let topic = TopicProduceData {
-        name: target.topic.as_str().into(),
+        name: topic.into(),
         partition_data: data.collect(),
         ..TopicProduceData::default()
     };

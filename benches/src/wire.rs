@@ -82,62 +82,47 @@ pub(crate) fn decode<'f, R: Request<'static>>(
     Ok(R::Response::decode(&mut reader, version)?)
 }
 
-/// Creates a topic and waits until all its partitions have a leader.
+/// Creates a topic.
 pub(crate) fn create_topic(
     connection: &mut Connection,
     name: &str,
     partitions: i32,
     configs: &[(&str, &str)],
 ) -> Result<()> {
-    create_topics(connection, &[name], partitions, configs)?;
-    await_leaders(connection, &[name], partitions)
-}
-
-/// Creates topics with one request.
-pub(crate) fn create_topics(
-    connection: &mut Connection,
-    names: &[&str],
-    partitions: i32,
-    configs: &[(&str, &str)],
-) -> Result<()> {
-    let configs: Vec<_> = configs
-        .iter()
-        .map(|(name, value)| CreatableTopicConfig {
-            name: (*name).into(),
-            value: Some((*value).into()),
-            ..CreatableTopicConfig::default()
-        })
-        .collect();
-    let topics = names.iter().map(|name| CreatableTopic {
+    let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
         name: (*name).into(),
+        value: Some((*value).into()),
+        ..CreatableTopicConfig::default()
+    });
+    let topic = CreatableTopic {
+        name: name.into(),
         num_partitions: partitions,
         replication_factor: 1,
-        configs: configs.clone(),
+        configs: configs.collect(),
         ..CreatableTopic::default()
-    });
+    };
     let request = CreateTopicsRequest {
-        topics: topics.collect(),
+        topics: vec![topic],
         timeout_ms: i32::try_from(PATIENCE.as_millis())?,
         ..CreateTopicsRequest::default()
     };
     let frame = connection.call(CREATE_TOPICS_VERSION, &request)?;
     let answer = decode::<CreateTopicsRequest<'_>>(CREATE_TOPICS_VERSION, &frame)?;
-    for topic in &answer.topics {
-        ensure!(topic.error_code == 0, "creating {}: error {}", topic.name, topic.error_code);
-    }
+    let code = answer.topics.first().map_or(0, |topic| topic.error_code);
+    ensure!(code == 0, "creating {name}: error {code}");
     Ok(())
 }
 
 /// Waits until all partitions of the topics have a leader.
 pub(crate) fn await_leaders(
     connection: &mut Connection,
-    names: &[&str],
+    names: &[String],
     partitions: i32,
 ) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     let wanted = usize::try_from(partitions)?;
     while Instant::now() < end {
-        let frame = metadata(connection, Some(names))?;
+        let frame = metadata(connection, names)?;
         let answer = decode::<MetadataRequest<'_>>(METADATA_VERSION, &frame)?;
         let led = answer.topics.iter().filter(|topic| {
             let is_led = |p: &_| leads(p);
@@ -155,27 +140,27 @@ fn leads(p: &klamm_protocol::messages::metadata_response::MetadataResponsePartit
     p.error_code == 0 && p.leader_id >= 0
 }
 
-fn metadata(connection: &mut Connection, names: Option<&[&str]>) -> Result<Vec<u8>> {
-    let topic = |name: &&'_ str| MetadataRequestTopic {
-        name: Some((*name).to_owned().into()),
+fn metadata(connection: &mut Connection, names: &[String]) -> Result<Vec<u8>> {
+    let topics = names.iter().map(|name| MetadataRequestTopic {
+        name: Some(name.as_str().into()),
         ..MetadataRequestTopic::default()
-    };
-    let topics = names.unwrap_or_default().iter().map(topic).collect();
+    });
+    let topics = topics.collect();
     let request = MetadataRequest { topics: Some(topics), ..MetadataRequest::default() };
     connection.call(METADATA_VERSION, &request)
 }
 
 /// Whether the broker knows itself and its controller.
 pub(crate) fn is_ready(connection: &mut Connection) -> Result<bool> {
-    let frame = metadata(connection, None)?;
+    let frame = metadata(connection, &[])?;
     let answer: MetadataResponse<'_> = decode::<MetadataRequest<'_>>(METADATA_VERSION, &frame)?;
     Ok(!answer.brokers.is_empty() && answer.controller_id >= 0)
 }
 
 /// Deletes topics; that they do not exist is no error.
-pub(crate) fn delete_topics(connection: &mut Connection, names: &[&str]) -> Result<()> {
+pub(crate) fn delete_topics(connection: &mut Connection, names: &[String]) -> Result<()> {
     let request = DeleteTopicsRequest {
-        topic_names: names.iter().map(|name| (*name).into()).collect(),
+        topic_names: names.iter().map(|name| name.as_str().into()).collect(),
         timeout_ms: i32::try_from(PATIENCE.as_millis())?,
         ..DeleteTopicsRequest::default()
     };

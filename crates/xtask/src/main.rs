@@ -1,5 +1,6 @@
 //! The project's own tools, one module per subcommand; `cargo xtask help` lists them.
 
+mod bench;
 mod codegen;
 mod diff;
 mod docs;
@@ -21,6 +22,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures Klamm and Apache Kafka side by side.
+    Bench(bench::Args),
     /// Writes the protocol code from the schema, or checks that it is up to date.
     Codegen(codegen::Args),
     /// Writes the documents that are made from code, or checks them.
@@ -37,6 +40,7 @@ enum Command {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Diff(args) => diff::run(&args),

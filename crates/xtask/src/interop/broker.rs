@@ -65,7 +65,8 @@ impl Broker {
     }
 }
 
-fn free_port() -> Result<u16> {
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
@@ -84,19 +85,24 @@ fn start_and_connect(mut command: Command, log: &Path, port: u16) -> Result<Proc
     bail!("no connection to {address}; the end of {}:\n{}", log.display(), tail(log, 15))
 }
 
-fn klamm(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Command> {
+/// Builds our broker; the program.
+pub(crate) fn build_klamm(places: &Places) -> Result<PathBuf> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.current_dir(&places.root).args(["build", "--release", "--package", "klamm"]);
     finish(&mut build, &places.out.join("logs/build.log"))
         .context("cargo build --release --package klamm")?;
+    Ok(places.target.join("release/klamm"))
+}
+
+fn klamm(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Command> {
+    let mut command = Command::new(build_klamm(places)?);
     let config = settings(places, folder, data, port)?;
-    let mut command = Command::new(places.target.join("release/klamm"));
     command.arg("serve").arg("--config").arg(config);
     Ok(command)
 }
 
 /// The class path of Apache Kafka's broker and tools, installed on first use.
-pub(super) fn kafka_jars(places: &Places) -> Result<PathBuf> {
+pub(crate) fn kafka_jars(places: &Places) -> Result<PathBuf> {
     let out = places.out.join("kafka-peer");
     let pom = places.suite.join("kafka-peer/pom.xml");
     let stamp = out.join("pom.xml");

@@ -6,7 +6,7 @@
 
 pub(crate) mod broker;
 mod client;
-mod process;
+pub(crate) mod process;
 mod suite;
 mod verdict;
 
@@ -87,6 +87,11 @@ impl Places {
     /// The repository.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Cargo's target folder.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
     }
 }
 

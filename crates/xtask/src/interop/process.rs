@@ -16,7 +16,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running child.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
     kind: Kind,
@@ -24,7 +24,7 @@ pub(super) struct Process {
 
 /// Whom a signal to a child reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// The child alone. It shares our group, so that an interrupt from the terminal ends it too.
     Single,
     /// The child and what it starts: it leads a process group.
@@ -33,7 +33,7 @@ pub(super) enum Kind {
 
 /// What reading a line came to.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// The next line of standard output.
     Text(String),
     /// Nothing came in time.
@@ -44,7 +44,7 @@ pub(super) enum Line {
 
 impl Process {
     /// Starts a command; its standard error goes to `log`.
-    pub(super) fn start(command: &mut Command, log: &Path, kind: Kind) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, log: &Path, kind: Kind) -> Result<Self> {
         let errors = File::create(log).with_context(|| log.display().to_string())?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         if kind == Kind::Group {
@@ -65,8 +65,13 @@ impl Process {
         Ok(Process { child, lines, kind })
     }
 
+    /// The child's process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line, if it comes in time.
-    pub(super) fn line(&self, wait: Duration) -> Line {
+    pub(crate) fn line(&self, wait: Duration) -> Line {
         match self.lines.recv_timeout(wait) {
             Ok(text) => Line::Text(text),
             Err(RecvTimeoutError::Timeout) => Line::Late,
@@ -75,11 +80,12 @@ impl Process {
     }
 
     /// Whether the child has ended.
-    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal; that the child is gone already is no error.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let sent = pid.map(|pid| match self.kind {
             Kind::Single => kill_process(pid, signal),
@@ -105,7 +111,7 @@ impl Drop for Process {
 }
 
 /// Runs a command to its end; an error carries the end of what it said.
-pub(super) fn finish(command: &mut Command, log: &Path) -> Result<()> {
+pub(crate) fn finish(command: &mut Command, log: &Path) -> Result<()> {
     let file = File::create(log).with_context(|| log.display().to_string())?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     let status =
@@ -117,7 +123,7 @@ pub(super) fn finish(command: &mut Command, log: &Path) -> Result<()> {
 }
 
 /// The last lines of a log.
-pub(super) fn tail(log: &Path, lines: usize) -> String {
+pub(crate) fn tail(log: &Path, lines: usize) -> String {
     let text = std::fs::read(log)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .unwrap_or_default();
