@@ -37,12 +37,13 @@ struct Broker {
 impl Broker {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut process = Command::new(klamm())
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(dir.path().join("data"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(klamm());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(dir.path().join("data"));
+        Self::spawn(command, dir)
+    }
+
+    fn spawn(mut command: Command, dir: tempfile::TempDir) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();
         let bootstrap = loop {
@@ -99,6 +100,17 @@ impl Drop for Broker {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn without_arguments_it_is_a_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(klamm());
+    // The test must not need the port that a user expects.
+    command.env("KLAMM_LISTENERS", "PLAINTEXT://127.0.0.1:0").current_dir(dir.path());
+    let broker = Broker::spawn(command, dir);
+    broker.check("topic create t", "", "topic t created\n");
+    assert!(broker.dir.path().join("klamm-data").join("t-0").is_dir());
 }
 
 #[test]

@@ -35,11 +35,13 @@ use error::CliError;
 use tokio::time::Instant;
 
 /// A Kafka-compatible broker, and a command line for any Kafka cluster.
+///
+/// Without a command it runs a broker on 127.0.0.1:9092 with its data in ./klamm-data.
 #[derive(Debug, Parser)]
-#[command(name = "klamm", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "klamm", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,9 +73,9 @@ enum ClientCommand {
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    logging::start(matches!(cli.command, Command::Serve(_)));
-    match run(cli.command) {
+    let command = Cli::parse().command.unwrap_or(Command::Serve(serve::Serve::default()));
+    logging::start(matches!(command, Command::Serve(_)));
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

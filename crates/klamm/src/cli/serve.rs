@@ -24,7 +24,7 @@ use super::{error::CliError, pairs, serve_config};
 /// Settings come from the file, then from variables such as KLAMM_LOG_RETENTION_MS, then from the
 /// command line; the last one wins. KLAMM_LOG chooses what is logged (`info`, `debug`,
 /// `warn,klamm_broker=debug`).
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Serve {
     /// Configuration: klamm.toml, or Kafka's server.properties
     #[arg(short, long, value_name = "FILE")]
