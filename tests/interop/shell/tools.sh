@@ -169,6 +169,35 @@ dump_index() {
   ! grep -iE 'mismatch|out of order|not found' "$scratch/timeindex"
 }
 
+metadata_log() {
+  local answer
+  answer=$(dump_log --cluster-metadata-decoder --files "$(metadata_files log | head -n 1)")
+  contains "$answer" '"type":"FEATURE_LEVEL_RECORD"'
+  contains "$answer" '"type":"REGISTER_BROKER_RECORD"'
+}
+
+# Kafka's metadata log is $DATA_DIR/__cluster_metadata-0; snapshots have their end offset as name.
+metadata_files() { find "$DATA_DIR/__cluster_metadata-0" -name "*.$1" | sort; }
+
+metadata_snapshot() {
+  eventually snapshot_has_topic
+  contains "$(dump_snapshot)" '"type":"PARTITION_RECORD"'
+}
+dump_snapshot() { dump_log --cluster-metadata-decoder --files "$(metadata_files checkpoint | tail -n 1)"; }
+snapshot_has_topic() {
+  # Changes of the configuration make the log grow until the next snapshot is due.
+  configs --alter --topic "$topic" --add-config "retention.ms=$((86400000 + SECONDS))" >"$scratch/grow"
+  contains "$(dump_snapshot)" "\"name\":\"$topic\""
+}
+
+metadata_shell() {
+  local snapshot
+  # The shell locks the folder of its snapshot, which the broker has locked.
+  snapshot=$scratch/$(basename "$(metadata_files checkpoint | tail -n 1)")
+  cp "$(metadata_files checkpoint | tail -n 1)" "$snapshot"
+  contains "$(run org.apache.kafka.shell.MetadataShell --snapshot "$snapshot" ls /image/topics/byName)" "$topic"
+}
+
 delete() {
   topics --delete --topic "$topic"
   eventually not_listed
@@ -194,9 +223,14 @@ check kafka-consumer-groups-delete groups_delete
 if [[ -n ${DATA_DIR:-} ]]; then
   check kafka-dump-log dump
   check kafka-dump-log-index dump_index
+  check kafka-dump-log-metadata metadata_log
+  check kafka-dump-log-snapshot metadata_snapshot
+  check kafka-metadata-shell metadata_shell
 else
   echo "skip kafka-dump-log: DATA_DIR is not set"
-  echo "skip kafka-dump-log-index: DATA_DIR is not set"
+  for name in kafka-dump-log-index kafka-dump-log-metadata kafka-dump-log-snapshot kafka-metadata-shell; do
+    echo "skip $name: DATA_DIR is not set"
+  done
 fi
 check kafka-delete-records delete_records
 check kafka-log-dirs log_dirs
