@@ -23,6 +23,7 @@ mod wire;
 mod yardstick;
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -154,8 +155,15 @@ fn run(load: Load) -> Result<Value> {
     }
 }
 
-fn main() -> Result<()> {
-    let report = run(Cli::parse().load)?;
-    writeln!(std::io::stdout(), "{report}")?;
-    Ok(())
+fn main() -> ExitCode {
+    let done = run(Cli::parse().load).and_then(|report| {
+        writeln!(std::io::stdout(), "{report}")?;
+        Ok(())
+    });
+    if let Err(error) = done {
+        // Nobody is left to be told if standard error is gone as well.
+        writeln!(std::io::stderr(), "{error:#}").ok();
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }

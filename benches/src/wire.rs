@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use klamm_protocol::messages::metadata_request::MetadataRequestTopic;
 use klamm_protocol::messages::{
-    CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, MetadataResponse, ResponseHeader,
+    CreateTopicsRequest, DeleteTopicsRequest, ListOffsetsRequest, MetadataRequest,
+    MetadataResponse, ResponseHeader,
 };
 use klamm_protocol::wire::{Message, Reader, Request, frame};
 
@@ -22,6 +24,9 @@ pub(crate) const CLIENT_ID: &str = "load";
 pub(crate) const PRODUCE_VERSION: i16 = 9;
 /// As [`PRODUCE_VERSION`].
 pub(crate) const FETCH_VERSION: i16 = 12;
+const LIST_OFFSETS_VERSION: i16 = 5;
+/// The timestamp that asks for the end of a partition.
+const LATEST: i64 = -1;
 const METADATA_VERSION: i16 = 9;
 const CREATE_TOPICS_VERSION: i16 = 5;
 const DELETE_TOPICS_VERSION: i16 = 5;
@@ -128,12 +133,36 @@ pub(crate) fn await_leaders(
             let is_led = |p: &_| leads(p);
             topic.partitions.len() == wanted && topic.partitions.iter().all(is_led)
         });
-        if led.count() == names.len() {
+        // Metadata may name a leader that does not know yet that it is one.
+        if led.count() == names.len() && serves_all(connection, names, partitions)? {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(2));
     }
     bail!("{} topics have no leaders after {PATIENCE:?}", names.len())
+}
+
+/// Whether all partitions of the topics tell their end.
+fn serves_all(connection: &mut Connection, names: &[String], partitions: i32) -> Result<bool> {
+    let partition = |index| ListOffsetsPartition {
+        partition_index: index,
+        timestamp: LATEST,
+        ..ListOffsetsPartition::default()
+    };
+    for name in names {
+        let topic = ListOffsetsTopic {
+            name: name.as_str().into(),
+            partitions: (0..partitions).map(partition).collect(),
+            ..ListOffsetsTopic::default()
+        };
+        let request = ListOffsetsRequest { topics: vec![topic], ..ListOffsetsRequest::default() };
+        let frame = connection.call(LIST_OFFSETS_VERSION, &request)?;
+        let answer = decode::<ListOffsetsRequest<'_>>(LIST_OFFSETS_VERSION, &frame)?;
+        if answer.topics.iter().flat_map(|topic| &topic.partitions).any(|p| p.error_code != 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn leads(p: &klamm_protocol::messages::metadata_response::MetadataResponsePartition<'_>) -> bool {
