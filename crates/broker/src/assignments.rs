@@ -35,7 +35,8 @@ pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::
     let config_of = move |name: &TopicPartition| {
         let topic = known.topic(&name.topic)?;
         topic.partition(name.partition)?;
-        Some(log_config(&source.topic_config(&known, &name.topic), &source.env))
+        let config = log_config(&source.topic_config(&known, &name.topic), &source.env);
+        Some((topic.id.to_string(), config))
     };
     let threads = broker.settings.load().log.recovery_threads_per_data_dir;
     let threads = usize::try_from(threads).unwrap_or(1);
@@ -232,7 +233,9 @@ async fn open_logs(
 
 fn open_log(broker: &Broker, topic: &Topic, name: &TopicPartition) -> Option<Arc<Log>> {
     let config = log_config(&topic.config.load(), &broker.env);
-    let opened = broker.logs.open_or_create(name, config);
+    let aside = broker.logs.set_former_aside(name, &topic.id.to_string());
+    let opened = aside.map_err(Into::into);
+    let opened = opened.and_then(|()| broker.logs.open_or_create(name, config));
     let opened = opened.map_err(|error| error.to_string()).and_then(|(log, _)| {
         let ready = log
             .write_partition_metadata(&topic.id.to_string())
@@ -284,6 +287,9 @@ async fn give_up(broker: &Arc<Broker>, name: &str) {
                 Ok(dir) => dirs.extend(dir),
                 Err(error) => tracing::warn!("{topic_name}-{index} cannot be deleted: {error}"),
             }
+        }
+        if let Err(error) = source.logs.forget_deleted() {
+            tracing::warn!("{topic_name} may be found once more: {error}");
         }
         dirs
     };

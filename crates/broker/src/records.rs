@@ -72,6 +72,8 @@ impl From<klamm_protocol::records::BatchError> for Fault {
 pub(crate) enum Prepared {
     /// To be appended from where they are.
     AsTheyAre,
+    /// The same, once their header names this largest time, which is that of the records.
+    Corrected(i64),
     /// To be appended in this form instead.
     Rebuilt(Vec<u8>),
 }
@@ -126,18 +128,15 @@ pub(crate) fn prepare(
     limit: DecompressionLimit,
 ) -> Result<Prepared, Fault> {
     let rules = rules_of(config, now_ms);
-    let mut rebuild = false;
-    let mut any = false;
+    let mut form = None;
     for entry in Batches::new(bytes) {
-        let entry = entry?;
-        any = true;
-        rebuild |= check_entry(&entry, &rules, config, limit)?;
+        form = form.max(Some(check_entry(&entry?, &rules, config, limit)?));
     }
-    if !any {
-        return Err(Fault::new(ErrorCode::InvalidRecord, "there is no record batch"));
-    }
-    if !rebuild {
-        return Ok(Prepared::AsTheyAre);
+    match form {
+        None => return Err(Fault::new(ErrorCode::InvalidRecord, "there is no record batch")),
+        Some(Form::Right) => return Ok(Prepared::AsTheyAre),
+        Some(Form::WrongTime(max_timestamp)) => return Ok(Prepared::Corrected(max_timestamp)),
+        Some(Form::ToRebuild) => {}
     }
     let how = ToV2 {
         base_offset: 0,
@@ -168,13 +167,24 @@ fn rules_of(config: &TopicConfig, now_ms: i64) -> ProduceRules {
     }
 }
 
-/// Checks one entry; says whether the records must be rebuilt because of it.
+/// In which form an entry came, the better ones first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    /// As it is to be stored.
+    Right,
+    /// Its header names another largest time than this one of its records.
+    WrongTime(i64),
+    /// It must be built anew.
+    ToRebuild,
+}
+
+/// Checks one entry.
 fn check_entry(
     entry: &BatchEntry<'_>,
     rules: &ProduceRules,
     config: &TopicConfig,
     limit: DecompressionLimit,
-) -> Result<bool, Fault> {
+) -> Result<Form, Fault> {
     if entry.magic() != MAGIC_V2 {
         if entry.size_in_bytes() > rules.size_max {
             let (size, limit) = (entry.size_in_bytes(), rules.size_max);
@@ -183,7 +193,7 @@ fn check_entry(
         let view = entry.view()?;
         view.check_crc()?;
         check_records(&view, &view.records(limit)?, rules)?;
-        return Ok(true);
+        return Ok(Form::ToRebuild);
     }
     let batch = entry.batch()?;
     let by_header = check_batch_header(&batch, rules);
@@ -194,15 +204,20 @@ fn check_entry(
     }
     // Looking through records that are not compressed costs little, and keeps damage out.
     let is_plain = batch.compression() == Some(CompressionType::None);
-    let mut rebuild = must_recompress(&batch, config);
+    let mut max_timestamp = batch.max_timestamp();
     if is_plain || is_untimely || rules.need_records() {
         let view = entry.view()?;
         let summary = check_records(&view, &view.records(limit)?, rules)?;
         // The time index, and searches by time, rest on it.
-        let keeps_times = rules.timestamp_type == TimestampType::CreateTime;
-        rebuild |= keeps_times && summary.max_timestamp != batch.max_timestamp();
+        if rules.timestamp_type == TimestampType::CreateTime {
+            max_timestamp = summary.max_timestamp;
+        }
     }
-    Ok(rebuild)
+    Ok(match max_timestamp == batch.max_timestamp() {
+        _ if must_recompress(&batch, config) => Form::ToRebuild,
+        true => Form::Right,
+        false => Form::WrongTime(max_timestamp),
+    })
 }
 
 fn must_recompress(batch: &RecordBatchView<'_>, config: &TopicConfig) -> bool {
@@ -265,6 +280,7 @@ mod tests {
         let topic = TopicConfig::resolve(&config.effective(Dynamic::NONE), &Map::new()).unwrap();
         match prepare(bytes, &topic, NOW_MS, DecompressionLimit(1 << 20)) {
             Ok(Prepared::AsTheyAre) => "as it is".to_owned(),
+            Ok(Prepared::Corrected(time)) => format!("max {}", time - NOW_MS),
             Ok(Prepared::Rebuilt(bytes)) => {
                 let entry = Batches::new(&bytes).next().unwrap().unwrap();
                 format!("rebuilt, max {}", entry.batch().unwrap().max_timestamp() - NOW_MS)
@@ -279,9 +295,9 @@ mod tests {
     #[test]
     fn times_are_those_of_the_records() {
         assert_eq!(check(&batch(&[NOW_MS, NOW_MS - 5], None)), "as it is");
-        assert_eq!(check(&batch(&[NOW_MS, NOW_MS + 5], Some(NOW_MS + 9))), "rebuilt, max 5");
+        assert_eq!(check(&batch(&[NOW_MS, NOW_MS + 5], Some(NOW_MS + 9))), "max 5");
         let late = NOW_MS + 2 * HOUR_MS;
         assert_eq!(check(&batch(&[NOW_MS, late, late], None)), "INVALID_TIMESTAMP [1, 2]");
-        assert_eq!(check(&batch(&[NOW_MS, NOW_MS], Some(late))), "rebuilt, max 0");
+        assert_eq!(check(&batch(&[NOW_MS, NOW_MS], Some(late))), "max 0");
     }
 }

@@ -19,6 +19,7 @@ use klamm_protocol::{
             BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
         },
     },
+    records::{TimestampType, patch::set_max_timestamp},
     wire::{Records, Uuid},
 };
 use klamm_transactions::Refusal;
@@ -43,7 +44,7 @@ struct Part {
     topic: usize,
     index: i32,
     records: Range<usize>,
-    rebuilt: Option<Vec<u8>>,
+    prepared: Prepared,
     partition: Option<Arc<Partition>>,
     result: Result<Appended, Fault>,
 }
@@ -96,9 +97,9 @@ fn plan(cx: &Context<'_>, request: &Request) -> Result<Plan, klamm_protocol::wir
             let found = topic.as_ref().map(|topic| (topic, topic.partition(partition.index)));
             let mut part = Part::new(at, partition.index, request.range_of(bytes));
             match check(cx, request, &body, found, bytes) {
-                Ok((partition, rebuilt)) => {
+                Ok((partition, prepared)) => {
                     part.partition = Some(partition);
-                    part.rebuilt = rebuilt;
+                    part.prepared = prepared;
                 }
                 Err(fault) => part.result = Err(fault),
             }
@@ -118,7 +119,7 @@ fn check(
     body: &ProduceRequest<'_>,
     found: Found<'_>,
     bytes: &[u8],
-) -> Result<(Arc<Partition>, Option<Vec<u8>>), Fault> {
+) -> Result<(Arc<Partition>, Prepared), Fault> {
     let acks = body.acks;
     if !(-1..=1).contains(&acks) {
         return Err(Fault::of(ErrorCode::InvalidRequiredAcks));
@@ -142,10 +143,8 @@ fn check(
     if acks == -1 && partition.isr_len() < needed {
         return Err(Fault::of(ErrorCode::NotEnoughReplicas));
     }
-    match records::prepare(bytes, &config, cx.now_ms, cx.broker.decompression_limit())? {
-        Prepared::AsTheyAre => Ok((partition, None)),
-        Prepared::Rebuilt(rebuilt) => Ok((partition, Some(rebuilt))),
-    }
+    let prepared = records::prepare(bytes, &config, cx.now_ms, cx.broker.decompression_limit())?;
+    Ok((partition, prepared))
 }
 
 fn no_batch(version: i16) -> Fault {
@@ -163,9 +162,15 @@ fn append(cx: &Context<'_>, request: &mut Request, named: &Named, part: &mut Par
         now_ms: cx.now_ms,
         log_append_time: records::has_append_time(&topic.config.load()),
     };
-    let appended = match &mut part.rebuilt {
-        Some(rebuilt) => partition.append(rebuilt, &options),
-        None => partition.append(request.part_mut(part.records.clone()), &options),
+    let appended = match &mut part.prepared {
+        Prepared::Rebuilt(rebuilt) => partition.append(rebuilt, &options),
+        Prepared::AsTheyAre => partition.append(request.part_mut(part.records.clone()), &options),
+        Prepared::Corrected(time) => {
+            let bytes = request.part_mut(part.records.clone());
+            set_max_timestamp(bytes, TimestampType::CreateTime, *time)
+                .map_err(AppendError::Batch)
+                .and_then(|()| partition.append(bytes, &options))
+        }
     };
     part.result = appended.map_err(|error| fault_of(cx, topic, partition, error));
     if let Ok(appended) = &part.result {
@@ -206,7 +211,7 @@ impl Part {
             rolled: false,
             sync_due: false,
         });
-        Self { topic, index, records, rebuilt: None, partition: None, result }
+        Self { topic, index, records, prepared: Prepared::AsTheyAre, partition: None, result }
     }
 
     fn refused(topic: usize, index: i32, fault: Fault) -> Self {
