@@ -97,6 +97,11 @@ impl Log {
     }
 
     fn write_out(&self, pending: &Pending) -> io::Result<()> {
+        // Before any record: those of a directory whose topic is not known count for nothing.
+        if let Some(metadata) = &pending.metadata {
+            let path = self.place.file(PARTITION_METADATA);
+            disk::write_file_atomically(&*self.place.disk, &path, metadata.as_bytes())?;
+        }
         for (offset, contents) in &pending.snapshots {
             let path = self.place.file(&snapshot_name(*offset));
             disk::write_file_atomically(&*self.place.disk, &path, contents)?;
@@ -116,10 +121,6 @@ impl Log {
         if let Some(epochs) = &pending.epochs {
             let path = self.place.file(EPOCH_CHECKPOINT);
             disk::write_file_atomically(&*self.place.disk, &path, epochs.as_bytes())?;
-        }
-        if let Some(metadata) = &pending.metadata {
-            let path = self.place.file(PARTITION_METADATA);
-            disk::write_file_atomically(&*self.place.disk, &path, metadata.as_bytes())?;
         }
         if new_names {
             self.sync_names()?;

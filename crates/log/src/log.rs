@@ -8,7 +8,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -16,7 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use klamm_env::{disk, disk::Open};
+use klamm_env::{Disk, disk, disk::Open};
 use klamm_transactions::Producers;
 use parking_lot::Mutex;
 
@@ -195,4 +195,21 @@ impl Log {
     pub(crate) fn segment_index(segments: &[Arc<Segment>], offset: i64) -> usize {
         segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1)
     }
+}
+
+/// The topic id in the `partition.metadata` of a directory, in its textual form; none if there is
+/// none that can be read.
+pub(crate) fn topic_id_in(disk: &dyn Disk, dir: &Path) -> Option<String> {
+    let text = metadata_in(disk, dir)?;
+    let id = text.lines().find_map(|line| line.strip_prefix("topic_id:"))?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// What `partition.metadata` says in a directory, whatever it is.
+pub(crate) fn metadata_in(disk: &dyn Disk, dir: &Path) -> Option<String> {
+    let path = dir.join(PARTITION_METADATA);
+    if !disk.exists(&path) {
+        return None;
+    }
+    String::from_utf8(disk::read_file(disk, &path, METADATA_BYTES_MAX).ok()?).ok()
 }

@@ -17,6 +17,7 @@ use crate::{
     epochs::Epochs,
     index::TimeEntry,
     log::Writer,
+    log::metadata_in,
     names::{
         DELETED_SUFFIX, EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX,
         TIME_INDEX_SUFFIX, file_name, offset_of,
@@ -95,7 +96,8 @@ impl OpenLog {
             snapshots: Vec::new(),
             snapshot_offset: -1,
             unsynced_since_ms: None,
-            metadata: None,
+            // A process that died may have written it and not synced it.
+            metadata: if self.clean { None } else { metadata_in(&*self.disk, &self.dir) },
             // A process that died may have made files and left their names to the first flush.
             dir_dirty: is_new || !self.clean,
             offline: None,

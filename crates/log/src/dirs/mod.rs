@@ -9,7 +9,7 @@ mod meta;
 mod start;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,7 +22,9 @@ pub use start::{ConfigOf, DirOpen};
 
 use crate::{
     Log, LogConfig, OpenError, OpenLog, Report, TopicPartition,
+    log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, STRAY_DIR_SUFFIX},
+    planted::planted,
 };
 
 /// The id of a log directory (KIP-858), sixteen bytes of a UUID.
@@ -56,6 +58,14 @@ impl LogDir {
     /// Why the directory is out of service, if it is.
     pub fn offline_reason(&self) -> Option<String> {
         self.offline.lock().clone()
+    }
+
+    /// Whether the checkpoints of this directory, the one at `at`, have logs that it has not.
+    fn speaks_of_others(&self, at: usize, found: &[(usize, TopicPartition)]) -> bool {
+        let here: BTreeSet<_> =
+            found.iter().filter(|(place, _)| *place == at).map(|(_, name)| name).collect();
+        let mut known = self.recovery_points.keys().chain(self.start_offsets.keys());
+        known.any(|name| !here.contains(name))
     }
 
     /// The high watermark of a partition as of the last checkpoint.
@@ -182,9 +192,40 @@ impl LogDirs {
     pub fn delete(&self, name: &TopicPartition) -> io::Result<Option<PathBuf>> {
         let Some((at, log)) = self.logs.write().remove(name) else { return Ok(None) };
         log.set_offline("the partition is deleted");
+        if planted("take-up-former-log") {
+            return Ok(None);
+        }
         let renamed = self.mark(at, name, DELETE_DIR_SUFFIX);
         log.place.rename(&renamed)?;
         Ok(Some(renamed))
+    }
+
+    /// Makes it durable that logs are deleted, and forgets in the checkpoints what they had come to:
+    /// other logs may take their names.
+    ///
+    /// # Errors
+    /// A directory that is in service failed; it no longer is.
+    pub fn forget_deleted(&self) -> io::Result<()> {
+        self.checkpoint_recovery_points()?;
+        self.checkpoint_start_offsets()
+    }
+
+    /// Sets aside what a former topic of the same name left in a partition's place.
+    ///
+    /// # Errors
+    /// The directory cannot be renamed.
+    pub fn set_former_aside(&self, name: &TopicPartition, topic_id: &str) -> io::Result<()> {
+        if self.get(name).is_some() || planted("take-up-former-log") {
+            return Ok(());
+        }
+        while let Some(at) = self.place_of(name) {
+            let path = self.dirs[at].path.join(name.to_string());
+            if topic_id_in(&*self.env.disk, &path).as_deref() == Some(topic_id) {
+                break;
+            }
+            self.set_stray(at, name)?;
+        }
+        Ok(())
     }
 
     /// Sets a partition's directory aside that the cluster does not know.

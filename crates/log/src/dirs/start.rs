@@ -17,6 +17,7 @@ use super::{LogDir, LogDirs, MetaProperties};
 use crate::{
     LogConfig, TopicPartition,
     checkpoint::{HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
+    log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, parse_partition_dir},
 };
 
@@ -155,17 +156,19 @@ fn is_same_power_cycle(disk: &dyn Disk, path: &Path) -> bool {
     disk.power_cycle().is_some_and(|now| noted.is_ok_and(|noted| noted == now.as_bytes()))
 }
 
-/// The settings of a partition; none if the cluster does not know it.
-pub type ConfigOf = dyn Fn(&TopicPartition) -> Option<LogConfig> + Send + Sync;
+/// The topic id, in its textual form, and the settings of a partition; none if the cluster does not
+/// know it.
+pub type ConfigOf = dyn Fn(&TopicPartition) -> Option<(String, LogConfig)> + Send + Sync;
 
 /// Logs found in a directory, to be opened.
 type Found = Vec<(usize, TopicPartition)>;
 
 impl LogDirs {
     /// Opens all logs found in the directories, `threads` at a time per directory
-    /// (`num.recovery.threads.per.data.dir`). `config_of` gives the settings of a partition, none
-    /// if the cluster does not know it: then its directory is set aside. Returns the partitions
-    /// whose logs could not be opened, with the reason.
+    /// (`num.recovery.threads.per.data.dir`). `config_of` gives the topic id and the settings of a
+    /// partition. A directory that the cluster does not know, or that is of a former topic of the
+    /// same name, is set aside. Returns the partitions whose logs could not be opened, with the
+    /// reason.
     ///
     /// # Errors
     /// A directory cannot be listed.
@@ -193,6 +196,11 @@ impl LogDirs {
         if failed.is_empty() {
             self.note_power_cycle();
         }
+        if self.dirs.iter().enumerate().any(|(at, dir)| dir.speaks_of_others(at, &found)) {
+            // The next log of that name must not be taken for the one that was checkpointed. A
+            // directory that cannot be written is out of service by then.
+            drop(self.forget_deleted());
+        }
         Ok(failed)
     }
 
@@ -219,7 +227,7 @@ impl LogDirs {
     ) -> Vec<(TopicPartition, String)> {
         let mut failed = Vec::new();
         while let Some((at, name)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some(config) = config_of(name) else { continue };
+            let Some((_, config)) = config_of(name) else { continue };
             match self.open_in(*at, name, config) {
                 Ok((log, report)) => {
                     if let Some(damage) = &report.damage {
@@ -249,12 +257,14 @@ impl LogDirs {
                 if name.topic == "__cluster_metadata" || self.get(&name).is_some() {
                     continue;
                 }
-                if config_of(&name).is_some() {
+                let id = topic_id_in(&*self.env.disk, &dir.path.join(&entry.name));
+                // A directory without an id has nothing that was ever made durable.
+                if id.is_some() && config_of(&name).map(|(id, _)| id) == id {
                     found.push((at, name));
                 } else {
                     let aside = self.set_stray(at, &name)?;
                     tracing::warn!(
-                        "{name} is not in the cluster's metadata; set aside as {}",
+                        "{name} of topic id {id:?} is not in the cluster's metadata; set aside as {}",
                         aside.display()
                     );
                 }
