@@ -47,6 +47,7 @@ impl LogDirs {
 
     fn checkpoint(&self, file: &str, of: impl Fn(&Log) -> Option<i64>) -> io::Result<()> {
         let mut result = Ok(());
+        let _turn = self.checkpointing.lock();
         for dir in self.dirs.iter().filter(|dir| dir.offline_reason().is_none()) {
             let logs = self.logs_in(dir);
             let offsets: BTreeMap<TopicPartition, i64> =

@@ -82,6 +82,8 @@ pub struct LogDirs {
     /// Whether a configured directory could not be taken into service.
     is_one_left_out: bool,
     logs: RwLock<BTreeMap<TopicPartition, (usize, Arc<Log>)>>,
+    /// One checkpoint is written at a time: what is written last is what is known last.
+    checkpointing: Mutex<()>,
 }
 
 impl LogDirs {

@@ -67,7 +67,13 @@ impl DirOpen {
         let is_one_left_out = failed.is_some();
         match failed {
             Some(error) if dirs.is_empty() => Err(error),
-            _ => Ok(LogDirs { env: self.env, dirs, is_one_left_out, logs: RwLock::default() }),
+            _ => Ok(LogDirs {
+                env: self.env,
+                dirs,
+                is_one_left_out,
+                logs: RwLock::default(),
+                checkpointing: Mutex::default(),
+            }),
         }
     }
 
