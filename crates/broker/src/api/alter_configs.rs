@@ -1,8 +1,6 @@
 //! AlterConfigs (key 33), versions 0 to 2: everything that is configured on a resource is
 //! replaced. IncrementalAlterConfigs is the better way.
 
-use std::sync::Arc;
-
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
@@ -11,7 +9,7 @@ use klamm_protocol::{
     },
 };
 
-use super::{Api, Context, Permission, QuotaClass};
+use super::{Api, Context, Permission, QuotaClass, change::Change};
 use crate::request::{Outcome, Request};
 
 pub(crate) const API: Api = Api {
@@ -27,17 +25,8 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let body = body.into_static();
-    let (broker, envelope) = (Arc::clone(cx.broker), request.envelope());
-    let asked = body.clone();
-    Outcome::Later(Box::pin(async move {
-        let response = match broker.quorum.alter_configs(body).await {
-            Ok(response) => response,
-            Err(error) => refused(&asked, error.code()),
-        };
-        broker.caught_up_with_quorum().await;
-        envelope.answer(&response)
-    }))
+    let change = Change::new(body.into_static(), None, refused);
+    change.ask(cx, &request, |quorum, body| async move { quorum.alter_configs(body).await })
 }
 
 /// The answer that nothing was changed.

@@ -1,7 +1,5 @@
 //! CreatePartitions (key 37), versions 0 to 3: topics get more partitions.
 
-use std::sync::Arc;
-
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
@@ -10,7 +8,7 @@ use klamm_protocol::{
     },
 };
 
-use super::{Api, Context, Permission, QuotaClass};
+use super::{Api, Context, Permission, QuotaClass, change::Change};
 use crate::request::{Outcome, Request};
 
 pub(crate) const API: Api = Api {
@@ -26,21 +24,9 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let body = body.into_static();
-    let (broker, envelope) = (Arc::clone(cx.broker), request.envelope());
-    // As in Kafka, whose controller finds that the time is up before it begins.
-    if body.timeout_ms <= 0 {
-        return Outcome::Now(request.answer(&refused(&body, ErrorCode::RequestTimedOut)));
-    }
-    let asked = body.clone();
-    Outcome::Later(Box::pin(async move {
-        let response = match broker.quorum.create_partitions(body).await {
-            Ok(response) => response,
-            Err(error) => refused(&asked, error.code()),
-        };
-        broker.caught_up_with_quorum().await;
-        envelope.answer(&response)
-    }))
+    let timeout_ms = Some(body.timeout_ms);
+    let change = Change::new(body.into_static(), timeout_ms, refused);
+    change.ask(cx, &request, |quorum, body| async move { quorum.create_partitions(body).await })
 }
 
 /// The answer that nothing was changed.

@@ -1,7 +1,5 @@
 //! DeleteTopics (key 20), versions 0 to 6: topics are deleted, by name or, from version 6 on, by id.
 
-use std::sync::Arc;
-
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
@@ -9,7 +7,7 @@ use klamm_protocol::{
     },
 };
 
-use super::{Api, Context, Permission, QuotaClass};
+use super::{Api, Context, Permission, QuotaClass, change::Change};
 use crate::request::{Outcome, Request};
 
 pub(crate) const API: Api = Api {
@@ -25,21 +23,12 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let body = body.into_static();
-    let (broker, envelope) = (Arc::clone(cx.broker), request.envelope());
-    // As in Kafka, whose controller finds that the time is up before it begins.
-    if body.timeout_ms <= 0 {
-        return Outcome::Now(request.answer(&refused(&body, ErrorCode::RequestTimedOut)));
-    }
-    let asked = body.clone();
-    Outcome::Later(Box::pin(async move {
-        let response = match broker.quorum.delete_topics(body).await {
-            Ok(response) => response,
-            Err(error) => refused(&asked, error.code()),
-        };
-        broker.caught_up_with_quorum().await;
-        envelope.answer(&in_words_of(envelope.version, response))
-    }))
+    let timeout_ms = Some(body.timeout_ms);
+    let change = Change {
+        answer: |envelope, response| envelope.answer(&in_words_of(envelope.version, response)),
+        ..Change::new(body.into_static(), timeout_ms, refused)
+    };
+    change.ask(cx, &request, |quorum, body| async move { quorum.delete_topics(body).await })
 }
 
 /// The answer that no topic was deleted.

@@ -5,6 +5,7 @@
 
 mod alter_configs;
 mod api_versions;
+mod change;
 mod cluster_view;
 mod create_partitions;
 mod create_topics;
