@@ -32,11 +32,14 @@ impl Pending {
     fn take(log: &Log, writer: &mut Writer) -> Self {
         let epochs = writer.epochs.dirty.then(|| writer.epochs.to_text());
         writer.epochs.dirty = false;
+        let end_offset = log.end_offset();
+        // A log that never had a record may as well be made anew.
+        let metadata = if end_offset > 0 { writer.metadata.take() } else { None };
         Self {
-            end_offset: log.end_offset(),
+            end_offset,
             snapshots: std::mem::take(&mut writer.snapshots),
             epochs,
-            metadata: writer.metadata.take(),
+            metadata,
             dir_dirty: std::mem::take(&mut writer.dir_dirty),
             unsynced_since_ms: writer.unsynced_since_ms.take(),
         }

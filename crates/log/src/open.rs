@@ -96,8 +96,7 @@ impl OpenLog {
             snapshots: Vec::new(),
             snapshot_offset: -1,
             unsynced_since_ms: None,
-            // A process that died may have written it and not synced it.
-            metadata: if self.clean { None } else { metadata_in(&*self.disk, &self.dir) },
+            metadata: None,
             // A process that died may have made files and left their names to the first flush.
             dir_dirty: is_new || !self.clean,
             offline: None,
@@ -114,6 +113,10 @@ impl OpenLog {
         opening.find_segments()?;
         opening.load_producers();
         let end_offset = opening.recover()?;
+        if !opening.params.clean || end_offset == 0 {
+            // A process that died, or stopped while it made the log, may not have synced it.
+            opening.writer.metadata = metadata_in(&*opening.params.disk, &opening.params.dir);
+        }
         opening.finish(end_offset)
     }
 }
