@@ -83,7 +83,6 @@ enum Part {
 /// A search that may have to wait for the disk.
 struct Search {
     index: i32,
-    partition: Arc<Partition>,
     log: Arc<Log>,
     what: What,
     /// The offset that the client may not see.
@@ -194,7 +193,7 @@ fn part(
         Asked::MaxTimestamp => What::MaxTimestamp,
         Asked::Time(timestamp) => What::Time(timestamp),
     };
-    Ok(Part::Search(Search { index, partition, log, what, upper, otherwise }))
+    Ok(Part::Search(Search { index, log, what, upper, otherwise }))
 }
 
 /// Replicas and debuggers see the whole log.
@@ -307,8 +306,9 @@ impl Search {
         let mut offsets: Vec<i64> =
             begun.iter().rev().skip(first).take(max).map(|(offset, _, _)| *offset).collect();
         if offsets.iter().any(|offset| *offset > self.upper) {
+            // As of the time the request came: the search may have waited for the disk since.
             offsets.retain(|offset| *offset <= self.upper);
-            offsets.insert(0, self.partition.high_watermark());
+            offsets.insert(0, self.upper);
         }
         ListOffsetsPartitionResponse {
             partition_index: self.index,
