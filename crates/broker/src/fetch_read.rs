@@ -7,7 +7,7 @@ use klamm_env::{
     disk,
     net::{BoxFuture, Piece},
 };
-use klamm_log::{ReadError, Slice};
+use klamm_log::{ReadError, Slice, planted::planted};
 use klamm_protocol::{
     ErrorCode,
     records::{convert::down_convert, legacy::LegacyFormat},
@@ -264,7 +264,14 @@ impl Part {
         let mut buf = vec![0; usize::try_from(*len).unwrap_or(0)];
         let Ok(read) = file.read_at(&mut buf, *position) else { return self.fail() };
         match down_convert(&buf[..read], format, self.offset, limit) {
-            Ok(converted) => self.piece = Some(Piece::Bytes(Bytes::from(converted))),
+            Ok(mut converted) => {
+                if planted("converted-offset-zero")
+                    && let Some(offset) = converted.first_chunk_mut()
+                {
+                    *offset = 0_i64.to_be_bytes();
+                }
+                self.piece = Some(Piece::Bytes(Bytes::from(converted)));
+            }
             Err(error) => {
                 tracing::warn!("{}-{}: {error}", self.target.topic, self.target.index);
                 let target = self.target.clone();

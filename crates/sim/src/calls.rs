@@ -7,13 +7,15 @@ mod offsets;
 mod produce;
 
 pub(crate) use admin::{
-    add_partitions, alter_topic, create_topic, delete_records, delete_topic, find_coordinator,
-    list_topics,
+    WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
+    delete_records, delete_topic, describe_topic, find_coordinator, list_topics,
 };
 pub(crate) use fetch::{Session, Want, fetch};
 pub(crate) use groups::{Joined, heartbeat, join, leave, sync};
 pub(crate) use offsets::{Committer, commit, committed, list_offset};
-pub(crate) use produce::{Produced, produce, producer_id};
+pub(crate) use produce::{
+    OnItsWay, Produced, begin_produce, end_produce, new_batch, produce, producer_id,
+};
 
 /// The special timestamps of ListOffsets.
 pub(crate) const EARLIEST: i64 = -2;

@@ -1,7 +1,7 @@
-//! A client that does nothing by itself: one connection, one request at a time, every retry and
-//! every version the caller's choice.
+//! A client that does nothing by itself: one connection, every retry the caller's choice. Its age
+//! says which versions of the requests it knows.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use klamm_env::{
@@ -12,14 +12,18 @@ use klamm_env::{
 use klamm_protocol::{
     ApiKey,
     messages::ResponseHeader,
-    wire::{DecodeError, Message, Reader, Request, frame},
+    wire::{DecodeError, Message, Reader, Request, VersionRange, frame},
 };
+use parking_lot::Mutex;
 
 /// Where the broker listens.
 pub(crate) const ADDRESS: &str = "broker:9092";
 
 /// The most bytes read at once.
 const READ_BYTES: usize = 64 << 10;
+
+/// The longest that a request may take to be sent.
+const SEND: Duration = Duration::from_secs(5);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,43 @@ impl Reply {
     }
 }
 
+/// A request that was sent and whose answer was not yet waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent {
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+}
+
+/// Which versions were asked for, of which APIs.
+pub(crate) type Asked = Arc<Mutex<BTreeSet<(ApiKey, i16)>>>;
+
+/// Which part of each API's versions a client knows, in thousandths of their range.
+#[derive(Debug, Clone, Copy)]
+struct Age {
+    oldest: u64,
+    newest: u64,
+}
+
+impl Age {
+    /// From the oldest clients to the newest, narrow and wide.
+    fn draw(random: &Random) -> Self {
+        let (one, other) = (random.below(1001), random.below(1001));
+        match random.below(8) {
+            0 => Self { oldest: 0, newest: 0 },
+            1 => Self { oldest: 1000, newest: 1000 },
+            2..=4 => Self { oldest: 0, newest: 1000 },
+            _ => Self { oldest: one.min(other), newest: one.max(other) },
+        }
+    }
+
+    fn part_of(self, all: VersionRange) -> VersionRange {
+        let span = u64::try_from(all.max - all.min).unwrap_or(0);
+        let at = |thousandths: u64| all.min + i16::try_from(span * thousandths / 1000).unwrap_or(0);
+        VersionRange::new(at(self.oldest), at(self.newest))
+    }
+}
+
 #[derive(Debug)]
 struct Link {
     connection: Box<dyn Connection>,
@@ -62,19 +103,31 @@ pub(crate) struct Client {
     link: Option<Link>,
     correlation_id: i32,
     name: String,
+    age: Age,
+    asked: Asked,
     pub(crate) random: Random,
 }
 
 impl Client {
-    pub(crate) fn new(net: &VirtualNet, name: &str, random: Random) -> Self {
-        let net = net.host(name);
-        Self { net, link: None, correlation_id: 0, name: name.to_owned(), random }
+    pub(crate) fn new(net: &VirtualNet, name: &str, random: Random, asked: Asked) -> Self {
+        let (net, age) = (net.host(name), Age::draw(&random));
+        Self { net, link: None, correlation_id: 0, name: name.to_owned(), age, asked, random }
     }
 
-    /// A version between two, both included.
-    pub(crate) fn version(&self, low: i16, high: i16) -> i16 {
-        let span = u64::try_from(high - low + 1).unwrap_or(1);
-        low + i16::try_from(self.random.below(span)).unwrap_or(0)
+    /// A version that a client of this age knows.
+    pub(crate) fn version<'a, R: Request<'a>>(&self) -> i16 {
+        self.version_within::<R>(0, i16::MAX)
+    }
+
+    /// One of those from `low` to `high`, both included: any that is served, if a client of this
+    /// age knows none.
+    pub(crate) fn version_within<'a, R: Request<'a>>(&self, low: i16, high: i16) -> i16 {
+        let served = R::KEY.stable_versions();
+        let wanted = served.intersect(VersionRange::new(low, high));
+        let known = self.age.part_of(served).intersect(wanted);
+        let from = if known.is_empty() { wanted } else { known };
+        let count = u64::try_from(from.max - from.min + 1).unwrap_or(1);
+        from.min + i16::try_from(self.random.below(count)).unwrap_or(0)
     }
 
     /// Whether the connection that was used last is still thought to be there.
@@ -93,30 +146,34 @@ impl Client {
         request: &R,
         timeout_ms: u64,
     ) -> Result<Reply, Failure> {
-        let mut link = self.connect().await?;
-        let frame = self.frame(version, request);
-        let id = self.correlation_id;
-        let answer = tokio::time::timeout(Duration::from_millis(timeout_ms), async {
-            link.send(frame).await.ok()?;
-            link.receive(id).await
-        });
-        let answer = answer.await.ok().flatten().ok_or(Failure::Unknown)?;
-        self.link = Some(link);
-        Ok(Reply { key: R::KEY, version, frame: answer })
+        let sent = self.send(version, request).await?;
+        self.answer(sent, timeout_ms).await
     }
 
-    /// Sends a request that has no answer.
+    /// Sends a request. Its answer, if it has one, must be waited for in the order of the requests.
+    /// After a failure the connection is gone.
     pub(crate) async fn send<'a, R: Request<'a>>(
         &mut self,
         version: i16,
         request: &R,
-    ) -> Result<(), Failure> {
+    ) -> Result<Sent, Failure> {
         let mut link = self.connect().await?;
         let frame = self.frame(version, request);
-        let sent = tokio::time::timeout(Duration::from_secs(5), link.send(frame)).await;
+        let sent = tokio::time::timeout(SEND, link.send(frame)).await;
         sent.map_err(|_| Failure::Unknown)?.map_err(|_| Failure::Unknown)?;
         self.link = Some(link);
-        Ok(())
+        Ok(Sent { key: R::KEY, version, correlation_id: self.correlation_id })
+    }
+
+    /// Waits for the answer to the oldest request that waits for one. After a failure the
+    /// connection is gone.
+    pub(crate) async fn answer(&mut self, sent: Sent, timeout_ms: u64) -> Result<Reply, Failure> {
+        let mut link = self.link.take().ok_or(Failure::Unknown)?;
+        let answer = link.receive(sent.correlation_id);
+        let answer = tokio::time::timeout(Duration::from_millis(timeout_ms), answer).await;
+        let frame = answer.ok().flatten().ok_or(Failure::Unknown)?;
+        self.link = Some(link);
+        Ok(Reply { key: sent.key, version: sent.version, frame })
     }
 
     async fn connect(&mut self) -> Result<Link, Failure> {
@@ -131,6 +188,7 @@ impl Client {
 
     fn frame<'a, R: Request<'a>>(&mut self, version: i16, request: &R) -> Bytes {
         self.correlation_id = self.correlation_id.wrapping_add(1);
+        self.asked.lock().insert((R::KEY, version));
         let writer = frame::request(version, self.correlation_id, Some(&self.name), request);
         Bytes::from(writer.into_parts().0)
     }

@@ -11,6 +11,7 @@
 mod actors;
 mod calls;
 mod client;
+mod disk;
 mod machine;
 mod oracle;
 mod plan;
@@ -20,6 +21,9 @@ mod trace;
 mod verify;
 mod world;
 
+use std::collections::BTreeSet;
+
+use klamm_protocol::ApiKey;
 pub use oracle::{INVARIANTS, Invariant, Violation};
 
 /// How to run.
@@ -77,6 +81,8 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// What was counted.
     pub stats: Stats,
+    /// The requests that clients made, and in which versions.
+    pub versions: BTreeSet<(ApiKey, i16)>,
     /// Every invariant that did not hold; empty if all is well.
     pub violations: Vec<Violation>,
 }

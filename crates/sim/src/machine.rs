@@ -19,6 +19,9 @@ pub(crate) const FRAIL_DIR: &str = "/data/b";
 /// The log directory that does not fail.
 pub(crate) const FIRM_DIR: &str = "/data/a";
 
+/// Where the metadata are, in the directory that does not fail.
+pub(crate) const METADATA_DIR: &str = "/data/a/__cluster_metadata-0";
+
 /// The longest that a start may take, whatever the disk does.
 const START: Duration = Duration::from_secs(60);
 
@@ -53,7 +56,7 @@ impl Machine {
         let env = Env {
             clock: world.clock.clone(),
             net: Arc::new(world.net.host(HOST)),
-            disk: Arc::new(world.disk.mount()),
+            disk: world.metadata.on(world.disk.mount()),
             random: Random::from_seed(derive(world.seed ^ (self.starts << 32), "broker")),
         };
         let config = config(world).map_err(|problem| format!("configuration: {problem}"))?;
@@ -67,11 +70,20 @@ impl Machine {
             Err(_) => Err("it takes too long".to_owned()),
         };
         world.note("machine", &format!("start {}: {result:?}", self.starts));
+        world.oracle().disturbed = world.is_disk_at_fault();
         if result.is_err() {
             world.net.crash(HOST);
             world.disk.kill();
         }
         result
+    }
+
+    /// Ends when the broker cannot go on, with the reason.
+    pub(crate) async fn failed(&self) -> String {
+        match &self.server {
+            Some(server) => server.failed().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Lets the broker die at any moment of a start.

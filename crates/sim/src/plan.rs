@@ -20,6 +20,8 @@ pub(crate) enum Event {
     Stall,
     /// One log directory fails until the next start.
     Broken,
+    /// The directory of the metadata fails, or is full, alone or while something else is wrong.
+    Metadata,
     /// Links change how badly they behave.
     Links,
 }
@@ -29,9 +31,13 @@ pub(crate) enum Event {
 pub(crate) enum Change {
     CreateTopic,
     DeleteTopic,
+    /// A topic is deleted and another of its name is made.
+    RecreateTopic,
     AddPartitions,
     DeleteRecords,
     AlterConfig,
+    DeleteGroup,
+    DeleteOffset,
 }
 
 /// The shape of one run.
@@ -46,9 +52,12 @@ pub(crate) struct Plan {
     pub(crate) topics: u64,
     pub(crate) plain_producers: u64,
     pub(crate) idempotent_producers: u64,
+    /// Idempotent producers with several batches under way.
+    pub(crate) pipelines: u64,
     pub(crate) consumers: u64,
     pub(crate) committers: u64,
     pub(crate) members: u64,
+    pub(crate) static_members: u64,
     /// The longest pause of a client between two requests, milliseconds.
     pub(crate) think_ms: u64,
     /// The largest value of a record, bytes.
@@ -78,14 +87,18 @@ impl Plan {
             Event::Full,
             Event::Stall,
             Event::Broken,
+            Event::Metadata,
             Event::Links,
         ];
         let changes = [
             Change::CreateTopic,
             Change::DeleteTopic,
+            Change::RecreateTopic,
             Change::AddPartitions,
             Change::DeleteRecords,
             Change::AlterConfig,
+            Change::DeleteGroup,
+            Change::DeleteOffset,
         ];
         Self {
             events: swarm(random, &events),
@@ -94,10 +107,12 @@ impl Plan {
             event_pause_ms: between(800, 5_000),
             topics: between(1, 3),
             plain_producers: between(0, 2),
-            idempotent_producers: between(1, 3),
+            idempotent_producers: between(0, 2),
+            pipelines: between(0, 2),
             consumers: between(1, 3),
             committers: between(0, 2),
-            members: if random.chance(1, 2) { between(1, 4) } else { 0 },
+            members: if random.chance(1, 2) { between(1, 3) } else { 0 },
+            static_members: if random.chance(1, 2) { between(1, 3) } else { 0 },
             think_ms: between(20, 400),
             value_bytes_max: between(10, 2_000),
             bad_links: random.chance(1, 4),

@@ -66,6 +66,7 @@ fn outcome(world: &World) -> Outcome {
         trace_len: trace.count(),
         trace: trace.take_lines(),
         stats,
+        versions: world.asked.lock().clone(),
         violations,
     }
 }

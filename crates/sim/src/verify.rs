@@ -7,11 +7,11 @@ use klamm_protocol::ErrorCode;
 use crate::{
     actors::admin,
     calls::{
-        EARLIEST, LATEST, Produced, Session, Want, committed, fetch, heartbeat, join, list_offset,
-        produce, sync,
+        EARLIEST, LATEST, Produced, Session, Want, committed, describe_topic, fetch, heartbeat,
+        join, list_offset, new_batch, produce, sync,
     },
     client::Client,
-    oracle::{Assignments, Batch, Place, RecordId},
+    oracle::{Assignments, Place, RecordId},
     world::{Topic, World},
 };
 
@@ -26,6 +26,7 @@ pub(crate) async fn verify(world: &World, round: u64) {
     let deadline = world.elapsed_ms() + BOUND_MS;
     let mut places = Vec::new();
     for (name, topic) in topics {
+        describe(world, &mut client, &name, deadline).await;
         for index in 0..topic.partitions {
             let place = (name.clone(), index);
             write(world, &mut client, &place, topic, deadline).await;
@@ -63,13 +64,28 @@ async fn may_retry(world: &World, client: &Client, deadline: i64, what: &str) ->
     true
 }
 
+/// Asks for the settings of a topic.
+async fn describe(world: &World, client: &mut Client, name: &str, deadline: i64) {
+    loop {
+        let described = describe_topic(world, client, name).await;
+        if described == Some(ErrorCode::None) {
+            return;
+        }
+        let what = format!("the settings of {name} are not described: {described:?}");
+        if !may_retry(world, client, deadline, &what).await {
+            return;
+        }
+    }
+}
+
 /// Appends one record.
 async fn write(world: &World, client: &mut Client, place: &Place, topic: Topic, deadline: i64) {
     loop {
-        let batch = Batch { id: world.number(), count: 1, producer: None };
+        let batch = new_batch(world, client, 1, None);
         let produced = produce(world, client, (place, topic), &batch, -1, true).await;
         world.note("verify", &format!("{place:?} written: {produced:?}"));
-        let is_deleted = world.oracle().topics.get(&place.0).is_none_or(|t| t.deletion_asked);
+        let of_it = world.oracle().topics.get(&place.0).copied();
+        let is_deleted = of_it.is_none_or(|now| now.deletion_asked || now.era != topic.era);
         if matches!(produced, Produced::Acknowledged(_)) || is_deleted {
             return;
         }
@@ -180,7 +196,7 @@ async fn agree(world: &World, client: &mut Client, deadline: i64) {
     let group = crate::actors::GROUP;
     let mut member = String::new();
     loop {
-        let joined = join(world, client, group, &mut member).await;
+        let joined = join(world, client, group, &mut member, None).await;
         if let Some(Ok(joined)) = &joined {
             let shares = joined.members.iter().map(|member| (member.clone(), String::new()));
             let shares: Assignments =

@@ -2,20 +2,25 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use klamm_env::{
     Clock, Disk, Random,
-    virt::{VirtualDisk, VirtualNet},
+    virt::{DiskFault, VirtualDisk, VirtualNet},
 };
 use klamm_protocol::wire::Uuid;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Stats,
-    client::Client,
+    client::{Asked, Client},
+    disk::FaultyDir,
+    machine::METADATA_DIR,
     oracle::{Oracle, Place},
     plan::Plan,
     trace::Trace,
@@ -29,6 +34,8 @@ const EPOCH_MS: i64 = 1_700_000_000_000;
 pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) partitions: i32,
+    /// How many topics of the name there were before.
+    pub(crate) era: u64,
 }
 
 #[derive(Debug)]
@@ -41,9 +48,13 @@ pub(crate) struct World {
     pub(crate) topics: Mutex<BTreeMap<String, Topic>>,
     /// The log directory that is broken now.
     pub(crate) broken: Mutex<Option<String>>,
+    /// Where the metadata are, which may be at fault by itself.
+    pub(crate) metadata: FaultyDir,
     trace: Mutex<Trace>,
     oracle: Mutex<Oracle>,
     stats: Mutex<Stats>,
+    /// The requests and versions that clients used.
+    pub(crate) asked: Asked,
     over: AtomicBool,
     next: AtomicU64,
 }
@@ -62,9 +73,11 @@ impl World {
             clock: Clock::following_runtime(EPOCH_MS),
             topics: Mutex::default(),
             broken: Mutex::default(),
+            metadata: FaultyDir::new(METADATA_DIR),
             trace: Mutex::new(Trace::new(keep_lines)),
             oracle: Mutex::new(Oracle::new(plan.offsets_sync)),
             stats: Mutex::default(),
+            asked: Asked::default(),
             over: AtomicBool::new(false),
             next: AtomicU64::new(0),
             plan,
@@ -77,7 +90,7 @@ impl World {
     }
 
     pub(crate) fn client(&self, name: &str) -> Client {
-        Client::new(&self.net, name, self.random(name))
+        Client::new(&self.net, name, self.random(name), Arc::clone(&self.asked))
     }
 
     /// Milliseconds since the run began.
@@ -105,6 +118,11 @@ impl World {
     /// A number that was not given out before.
     pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether a disk misbehaves now.
+    pub(crate) fn is_disk_at_fault(&self) -> bool {
+        self.disk.fault() != DiskFault::None || self.metadata.fault().is_some()
     }
 
     /// Tells all clients to end.

@@ -1,8 +1,9 @@
 //! Heartbeat (key 12), versions 0 to 4: a member of a classic group is alive.
 
 use klamm_groups as groups;
+use klamm_log::planted::planted;
 use klamm_protocol::{
-    ApiKey,
+    ApiKey, ErrorCode,
     messages::{HeartbeatRequest, HeartbeatResponse},
 };
 
@@ -26,10 +27,18 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     let group = body.group_id.clone();
     group_call::call(cx, &request, &group, groups::Request::Heartbeat(body), |envelope, result| {
         let response = match result {
+            Ok(groups::Response::Heartbeat(response)) if is_let_live(&response) => {
+                HeartbeatResponse::default()
+            }
             Ok(groups::Response::Heartbeat(response)) => response,
             Ok(_) => HeartbeatResponse::default(),
             Err(error) => HeartbeatResponse { error_code: error.code(), ..Default::default() },
         };
         envelope.answer(&response)
     })
+}
+
+/// A planted bug: the former id of a static member still counts.
+fn is_let_live(response: &HeartbeatResponse) -> bool {
+    planted("old-static-id-lives") && response.error_code == ErrorCode::FencedInstanceId.code()
 }

@@ -6,11 +6,13 @@ use klamm_protocol::ErrorCode;
 
 use crate::{
     calls::{
-        add_partitions, alter_topic, create_topic, delete_records, delete_topic, find_coordinator,
-        list_topics,
+        WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
+        delete_records, delete_topic, find_coordinator, list_topics,
     },
     client::Client,
+    oracle::{Place, Sync},
     plan::{Change, choose},
+    records::OVERHEAD_BYTES,
     world::{Topic, World},
 };
 
@@ -21,7 +23,7 @@ const SET_UP_ATTEMPTS: usize = 20;
 pub(crate) async fn set_up(world: &World) -> bool {
     let mut client = world.client("set-up");
     for _ in 0..world.plan.topics {
-        create(world, &mut client).await;
+        create(world, &mut client, None).await;
     }
     for _ in 0..SET_UP_ATTEMPTS {
         if find_coordinator(&mut client, "any").await == Some(ErrorCode::None) {
@@ -31,7 +33,7 @@ pub(crate) async fn set_up(world: &World) -> bool {
     }
     if world.plan.offsets_sync {
         let key = "flush.messages";
-        let altered = alter_topic(&mut client, "__consumer_offsets", key, "1").await;
+        let altered = alter_topic(world, &mut client, "__consumer_offsets", key, "1").await;
         if altered != Some(ErrorCode::None) {
             return false;
         }
@@ -59,34 +61,30 @@ pub(crate) async fn administer(world: Arc<World>) {
 async fn carry_out(world: &World, client: &mut Client, change: Change) {
     let random = client.random.clone();
     let Some((place, topic)) = world.any_place(&random) else {
-        create(world, client).await;
+        create(world, client, None).await;
         return;
     };
     let count = world.topics.lock().len();
     let result = match change {
-        Change::CreateTopic if count < 6 => {
-            create(world, client).await;
-            return;
-        }
+        Change::CreateTopic if count < 6 => create(world, client, None).await,
         Change::CreateTopic => return,
         Change::DeleteTopic if count < 2 => return,
         Change::DeleteTopic => {
             world.topics.lock().remove(&place.0);
             delete_topic(world, client, &place.0).await
         }
+        Change::RecreateTopic => recreate(world, client, &place.0).await,
         Change::AddPartitions if topic.partitions >= 4 => return,
         Change::AddPartitions => {
             add_partitions(world, client, &place.0, topic.partitions + 1).await
         }
         Change::DeleteRecords => {
-            let end = world.oracle().high_watermark(&place);
+            let end = world.oracle().asked(&place).high_watermark;
             let offset = i64::try_from(random.below(u64::try_from(end).unwrap_or(0) + 1));
             delete_records(world, client, &place, offset.unwrap_or(0)).await
         }
-        Change::AlterConfig => {
-            let (key, value) = setting(world, &random);
-            alter_topic(client, &place.0, key, &value).await
-        }
+        Change::AlterConfig => alter(world, client, &place.0).await,
+        Change::DeleteGroup | Change::DeleteOffset => forget(world, client, change).await,
     };
     if result == Some(ErrorCode::None) {
         world.stats().changes += 1;
@@ -94,26 +92,85 @@ async fn carry_out(world: &World, client: &mut Client, change: Change) {
     world.note("admin", &format!("{change:?} {place:?}: {result:?}"));
 }
 
-/// A setting that changes nothing about what must hold.
+/// Deletes a topic and makes another of its name, at once or after some time.
+async fn recreate(world: &World, client: &mut Client, name: &str) -> Option<ErrorCode> {
+    world.topics.lock().remove(name);
+    let deleted = delete_topic(world, client, name).await;
+    world.note("admin", &format!("delete {name}: {deleted:?}"));
+    if deleted != Some(ErrorCode::None) {
+        return deleted;
+    }
+    if client.random.chance(1, 2) {
+        world.pause(&client.random, 1_000).await;
+    }
+    create(world, client, Some(name)).await
+}
+
+/// Deletes a group, or something that it committed.
+async fn forget(world: &World, client: &mut Client, change: Change) -> Option<ErrorCode> {
+    let commits: Vec<(String, Place)> = world.oracle().commits.keys().cloned().collect();
+    let at = usize::try_from(client.random.below(commits.len() as u64)).unwrap_or(0);
+    let (group, place) = commits.get(at)?;
+    let result = match change {
+        Change::DeleteGroup if group == super::GROUP => return None,
+        Change::DeleteGroup => delete_group(world, client, group).await,
+        _ => delete_offset(world, client, group, place).await,
+    };
+    world.note("admin", &format!("{group} {place:?}"));
+    result
+}
+
+/// Changes a setting. The oracle hears of what it changes about what must hold.
+async fn alter(world: &World, client: &mut Client, name: &str) -> Option<ErrorCode> {
+    let (key, value) = setting(world, &client.random);
+    match key {
+        "retention.ms" | "retention.bytes" => world.oracle().may_forget(name),
+        "flush.messages" if value != "1" => world.oracle().syncs(name, Sync::No),
+        _ => {}
+    }
+    let result = alter_topic(world, client, name, key, &value).await;
+    let mut oracle = world.oracle();
+    let is_synced = oracle.topics.get(name).is_some_and(|topic| topic.sync != Sync::No);
+    if key == "flush.messages" && value == "1" && result == Some(ErrorCode::None) && !is_synced {
+        oracle.syncs(name, Sync::Since(world.number()));
+    }
+    drop(oracle);
+    world.note("admin", &format!("{name} {key}={value}"));
+    result
+}
+
 fn setting(world: &World, random: &klamm_env::Random) -> (&'static str, String) {
     let up_to = |most: u64| (1 + random.below(most)).to_string();
-    match random.below(4) {
-        0 => ("internal.segment.bytes", up_to_segment(world, random)),
-        1 => ("segment.ms", up_to(10_000)),
-        2 => ("flush.ms", up_to(5_000)),
-        _ => ("index.interval.bytes", up_to(4_000)),
+    let may_forget = random.below(10) < world.plan.retention_topics;
+    match random.below(10) {
+        0 | 1 => ("internal.segment.bytes", up_to_segment(world, random)),
+        2 => ("segment.ms", up_to(10_000)),
+        3 => ("flush.ms", up_to(5_000)),
+        4 => ("index.interval.bytes", up_to(4_000)),
+        5 => ("flush.messages", "1".to_owned()),
+        6 => ("flush.messages", i64::MAX.to_string()),
+        7 if may_forget => ("retention.ms", (500 + random.below(5_000)).to_string()),
+        8 if may_forget => ("retention.bytes", random.below(50_000).to_string()),
+        _ => ("max.message.bytes", up_to_batch(world, random)),
     }
+}
+
+/// Large enough for a batch of one record, seldom for more.
+fn up_to_batch(world: &World, random: &klamm_env::Random) -> String {
+    let least = world.plan.value_bytes_max + 2 * OVERHEAD_BYTES;
+    (least + random.below(4 * least)).to_string()
 }
 
 /// Large enough for any batch.
 fn up_to_segment(world: &World, random: &klamm_env::Random) -> String {
-    let least = 5 * (world.plan.value_bytes_max + 100);
+    let least = 5 * (world.plan.value_bytes_max + OVERHEAD_BYTES);
     (least + random.below(world.plan.segment_bytes)).to_string()
 }
 
-async fn create(world: &World, client: &mut Client) {
+/// Makes a topic, with a name of its own if none is given.
+async fn create(world: &World, client: &mut Client, name: Option<&str>) -> Option<ErrorCode> {
     let random = client.random.clone();
-    let name = format!("t{}", world.number());
+    let name = name.map_or_else(|| format!("t{}", world.number()), str::to_owned);
     let mut configs = vec![
         ("internal.segment.bytes", up_to_segment(world, &random)),
         ("file.delete.delay.ms", (1 + random.below(2_000)).to_string()),
@@ -134,21 +191,21 @@ async fn create(world: &World, client: &mut Client) {
     let partitions = 1 + i32::try_from(random.below(3)).unwrap_or(0);
     let result = create_topic(world, client, &name, partitions, &configs).await;
     world.note("admin", &format!("create {name} x{partitions} {configs:?}: {result:?}"));
+    result
 }
 
 /// Tells everybody which topics there are.
 pub(crate) async fn refresh(world: &World, client: &mut Client) {
-    let Ok(found) = list_topics(client).await else { return };
+    let Ok(found) = list_topics(world, client, WITH_IDS).await else { return };
     let mut oracle = world.oracle();
-    oracle.listed(&found);
     let mut topics = world.topics.lock();
     topics.clear();
     for (name, (id, partitions)) in found {
         let Some(model) = oracle.topics.get_mut(&name) else { continue };
-        model.id = Some(id);
-        if !model.deletion_asked {
+        model.id = id.or(model.id);
+        if let Some(id) = model.id.filter(|_| !model.deletion_asked) {
             let partitions = i32::try_from(partitions).unwrap_or(0);
-            topics.insert(name, Topic { id, partitions });
+            topics.insert(name, Topic { id, partitions, era: model.era });
         }
     }
 }

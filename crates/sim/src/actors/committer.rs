@@ -24,7 +24,7 @@ pub(crate) async fn keep_committing(world: Arc<World>, name: String) {
                 world.note(&name, &format!("{place:?} committed: {found:?}"));
             }
             _ => {
-                let who = Committer { group: &group, generation: -1, member: "" };
+                let who = Committer { group: &group, generation: -1, member: "", instance: None };
                 let done = commit(&world, &mut client, who, (&place, topic)).await;
                 world.note(&name, &format!("{place:?} commit: {done:?}"));
                 if done == Some(klamm_protocol::ErrorCode::None) {

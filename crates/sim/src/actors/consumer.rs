@@ -5,7 +5,7 @@ use std::sync::Arc;
 use klamm_protocol::ErrorCode;
 
 use crate::{
-    calls::{EARLIEST, LATEST, Session, Want, fetch, list_offset},
+    calls::{EARLIEST, LATEST, Session, Want, fetch, list_offset, list_topics},
     client::Client,
     world::World,
 };
@@ -24,6 +24,10 @@ pub(crate) async fn consume(world: Arc<World>, name: String) {
         }
         if random.chance(1, 60) {
             client.disconnect();
+        }
+        if random.chance(1, 30) {
+            let listed = list_topics(&world, &mut client, 0).await;
+            world.note(&name, &format!("topics: {listed:?}"));
         }
         let wait_ms = if random.chance(1, 3) { 0 } else { random.below(1_000) };
         let found = fetch(&world, &mut client, &mut session, &want, wait_ms).await;

@@ -17,47 +17,83 @@ pub(crate) const GROUP: &str = "shared";
 /// The longest pause between two heartbeats, milliseconds.
 const HEARTBEAT_MS: u64 = 500;
 
-pub(crate) async fn take_part(world: Arc<World>, name: String) {
+/// How a member is called.
+#[derive(Debug)]
+struct Identity {
+    /// The name of a static member.
+    instance: Option<String>,
+    /// The id that the broker gave it, if it remembers one.
+    member: String,
+}
+
+pub(crate) async fn take_part(world: Arc<World>, name: String, is_static: bool) {
     let mut client = world.client(&name);
     let random = client.random.clone();
-    let mut member = String::new();
+    let mut who = Identity { instance: is_static.then(|| name.clone()), member: String::new() };
+    let mut before: Option<Joined> = None;
     while world.is_running() {
         world.pause(&random, 300).await;
-        let Some((joined, places)) = enter(&world, &mut client, &name, &mut member).await else {
+        let Some((joined, places)) = enter(&world, &mut client, &name, &mut who).await else {
             continue;
         };
+        if let Some(old) = before.replace(joined.clone())
+            && old.instance.is_some()
+            && old.member != joined.member
+        {
+            haunt(&world, &mut client, &name, &old, &places).await;
+        }
         stay(&world, &mut client, &name, &joined, &places).await;
         match random.below(6) {
             // Leaves, and comes back as somebody new.
             0 => {
-                let left = leave(&mut client, GROUP, &member).await;
+                let left = leave(&mut client, GROUP, &who.member, who.instance.as_deref()).await;
                 world.note(&name, &format!("leaves: {left:?}"));
-                member.clear();
+                who.member.clear();
             }
             // Dies without a word.
             1 => {
                 client.disconnect();
-                member.clear();
+                who.member.clear();
                 world.pause(&random, 3_000).await;
+            }
+            // As `1`, but it is soon back: if it is static the group need not notice.
+            2 | 3 if is_static => {
+                client.disconnect();
+                who.member.clear();
             }
             _ => {}
         }
     }
 }
 
+/// What a static member's former process still asks for, as it does not know that it has died.
+async fn haunt(world: &World, client: &mut Client, name: &str, old: &Joined, places: &[Place]) {
+    for _ in 0..=client.random.below(2) {
+        let error = match places.first().filter(|_| client.random.chance(1, 2)) {
+            Some(place) => work(world, client, old, place).await,
+            None => heartbeat(client, GROUP, old).await,
+        };
+        world.note(name, &format!("as its former self, {}: {error:?}", old.member));
+        if let (Some(error), Some(instance)) = (error, &old.instance) {
+            world.oracle().old_id_answered(GROUP, instance, &old.member, error);
+        }
+    }
+}
+
 /// Joins and gets an assignment.
-pub(crate) async fn enter(
+async fn enter(
     world: &World,
     client: &mut Client,
     name: &str,
-    member: &mut String,
+    who: &mut Identity,
 ) -> Option<(Joined, Vec<Place>)> {
-    let joined = match join(world, client, GROUP, member).await? {
+    let joined = join(world, client, GROUP, &mut who.member, who.instance.as_deref()).await?;
+    let joined = match joined {
         Ok(joined) => joined,
         Err(error) => {
             world.note(name, &format!("join: {error:?}"));
-            if error == ErrorCode::UnknownMemberId {
-                member.clear();
+            if matches!(error, ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId) {
+                who.member.clear();
             }
             return None;
         }
@@ -73,8 +109,8 @@ pub(crate) async fn enter(
             Some((joined, given.split_whitespace().filter_map(parse).collect()))
         }
         Err(error) => {
-            if error == ErrorCode::UnknownMemberId {
-                member.clear();
+            if matches!(error, ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId) {
+                who.member.clear();
             }
             None
         }
@@ -113,14 +149,18 @@ async fn stay(world: &World, client: &mut Client, name: &str, joined: &Joined, p
         world.note(name, &format!("in {}: {error:?}", joined.generation));
         match error {
             None | Some(ErrorCode::None) => {}
-            Some(ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration) => return,
+            Some(
+                ErrorCode::UnknownMemberId
+                | ErrorCode::IllegalGeneration
+                | ErrorCode::FencedInstanceId,
+            ) => return,
             Some(ErrorCode::RebalanceInProgress) => return,
             Some(_) => {}
         }
     }
 }
 
-/// Commits, or looks at what was committed.
+/// Commits, or looks at what was committed. None as well if that says nothing of the member.
 async fn work(
     world: &World,
     client: &mut Client,
@@ -129,9 +169,11 @@ async fn work(
 ) -> Option<ErrorCode> {
     let topic = world.topics.lock().get(&place.0).copied();
     let Some(topic) = topic.filter(|_| !client.random.chance(1, 4)) else {
-        return committed(world, client, GROUP, place).await?.err();
+        committed(world, client, GROUP, place).await;
+        return None;
     };
-    let who = Committer { group: GROUP, generation: joined.generation, member: &joined.member };
+    let (generation, member) = (joined.generation, joined.member.as_str());
+    let who = Committer { group: GROUP, generation, member, instance: joined.instance.as_deref() };
     let done = commit(world, client, who, (place, topic)).await;
     if done == Some(ErrorCode::None) {
         world.stats().commits += 1;

@@ -5,6 +5,7 @@ mod committer;
 mod consumer;
 mod member;
 pub(crate) mod operator;
+mod pipeline;
 mod producer;
 
 pub(crate) use member::GROUP;
@@ -26,6 +27,10 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
         let name = format!("idempotent-{at}");
         clients.push(tokio::spawn(producer::idempotent(Arc::clone(world), name)));
     }
+    for at in 0..plan.pipelines {
+        let name = format!("ahead-{at}");
+        clients.push(tokio::spawn(pipeline::produce_ahead(Arc::clone(world), name)));
+    }
     for at in 0..plan.consumers {
         clients.push(tokio::spawn(consumer::consume(Arc::clone(world), format!("consumer-{at}"))));
     }
@@ -33,8 +38,15 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
         let name = format!("committer-{at}");
         clients.push(tokio::spawn(committer::keep_committing(Arc::clone(world), name)));
     }
-    for at in 0..plan.members {
-        clients.push(tokio::spawn(member::take_part(Arc::clone(world), format!("member-{at}"))));
+    for (count, kind) in [(plan.members, "member"), (plan.static_members, "static")] {
+        for at in 0..count {
+            let name = format!("{kind}-{at}");
+            clients.push(tokio::spawn(member::take_part(
+                Arc::clone(world),
+                name,
+                kind == "static",
+            )));
+        }
     }
     clients
 }

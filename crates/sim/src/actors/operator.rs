@@ -6,6 +6,7 @@ use klamm_env::{
 };
 
 use crate::{
+    disk::DirFault,
     machine::{Death, FRAIL_DIR, Machine},
     plan::{Event, choose},
     verify,
@@ -14,6 +15,9 @@ use crate::{
 
 /// The longest that a fault of the disk lasts, milliseconds.
 const FAULT_MS_MAX: u64 = 3_000;
+
+/// How long it may take until it shows that a fault was too much, milliseconds.
+const SETTLE_MS: u64 = 1_000;
 
 /// Lets events happen until the time is up.
 pub(crate) async fn operate(world: &World, machine: &mut Machine) {
@@ -43,6 +47,7 @@ pub(crate) async fn operate(world: &World, machine: &mut Machine) {
                 heal_disk(world);
                 revive(world, machine, any_death(&random), &random).await;
             }
+            Event::Metadata => fail_metadata(world, machine, &random).await,
             Event::Links => worsen_links(world, &random),
         }
     }
@@ -57,21 +62,62 @@ pub(crate) fn any_death(random: &Random) -> Death {
     }
 }
 
+/// Lets the metadata's directory be at fault, half the time while the disk misbehaves as well.
+async fn fail_metadata(world: &World, machine: &mut Machine, random: &Random) {
+    let fault = if random.chance(1, 2) { DirFault::Broken } else { DirFault::Full };
+    world.note("operator", &format!("metadata: {fault:?}"));
+    world.metadata.set(Some(fault));
+    let other = match random.below(6) {
+        0 => DiskFault::Full,
+        1 => DiskFault::Stall(1 + random.below(400)),
+        2 => {
+            machine.had_broken_dir = true;
+            *world.broken.lock() = Some(FRAIL_DIR.to_owned());
+            DiskFault::Broken(FRAIL_DIR.into())
+        }
+        _ => DiskFault::None,
+    };
+    let must_restart = matches!(other, DiskFault::Broken(_));
+    fail_disk(world, machine, other, random).await;
+    if must_restart {
+        revive(world, machine, any_death(random), random).await;
+    }
+    stop_if_failed(world, machine, random, SETTLE_MS).await;
+    verify::writable(world).await;
+}
+
 /// Lets the disk misbehave for a while, in which the broker may also die.
 async fn fail_disk(world: &World, machine: &mut Machine, fault: DiskFault, random: &Random) {
     world.note("operator", &format!("disk: {fault:?}"));
     world.disk.set_fault(fault);
-    world.pause(random, FAULT_MS_MAX).await;
+    world.oracle().disturbed = true;
+    stop_if_failed(world, machine, random, FAULT_MS_MAX).await;
     if random.chance(1, 4) {
         revive(world, machine, any_death(random), random).await;
-        world.pause(random, FAULT_MS_MAX).await;
+        stop_if_failed(world, machine, random, FAULT_MS_MAX).await;
     }
     heal_disk(world);
+}
+
+/// Waits up to so many milliseconds. A broker that cannot go on says why, and stops as the program
+/// around it would stop it; then it is started again.
+async fn stop_if_failed(world: &World, machine: &mut Machine, random: &Random, most_ms: u64) {
+    let reason = tokio::select! {
+        biased;
+        reason = machine.failed() => reason,
+        () = world.pause(random, most_ms) => return,
+    };
+    world.note("operator", &format!("it cannot go on: {reason}"));
+    if reason.is_empty() {
+        world.oracle().not_served("it stops without a reason".to_owned());
+    }
+    revive(world, machine, Death::Stop, random).await;
 }
 
 fn heal_disk(world: &World) {
     world.note("operator", "disk: well");
     world.disk.set_fault(DiskFault::None);
+    world.metadata.set(None);
     *world.broken.lock() = None;
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use klamm_protocol::ErrorCode;
 
 use crate::{
-    calls::{Produced, produce, producer_id},
+    calls::{Produced, new_batch, produce, producer_id},
     client::Client,
     machine::FIRM_DIR,
     oracle::{Batch, Place},
@@ -15,13 +15,16 @@ use crate::{
 /// How often a batch is sent before its producer gives up.
 const ATTEMPTS_MAX: u64 = 6;
 
+/// The most records in a batch.
+pub(super) const RECORDS_MAX: u64 = 4;
+
 pub(crate) async fn plain(world: Arc<World>, name: String) {
     let mut client = world.client(&name);
     let random = client.random.clone();
     while world.is_running() {
         world.pause(&random, world.plan.think_ms).await;
         let Some((place, topic)) = world.any_place(&random) else { continue };
-        let batch = new_batch(&world, &client, None);
+        let batch = new_batch(&world, &client, RECORDS_MAX, None);
         let acks = [1, 1, -1, 0][usize::try_from(random.below(4)).unwrap_or(0)];
         let attempts = if acks == 0 { 1 } else { 1 + random.below(ATTEMPTS_MAX) };
         send(&world, &mut client, &name, (&place, topic), batch, acks, attempts).await;
@@ -51,7 +54,7 @@ pub(crate) async fn idempotent(world: Arc<World>, name: String) {
         }
         let Some((place, topic)) = world.any_place(&random) else { continue };
         let sequence = sequences.entry(place.clone()).or_insert(0);
-        let batch = new_batch(&world, &client, Some((id, epoch, *sequence)));
+        let batch = new_batch(&world, &client, RECORDS_MAX, Some((id, epoch, *sequence)));
         let acks = if random.chance(1, 2) { 1 } else { -1 };
         let attempts = 1 + random.below(ATTEMPTS_MAX);
         if send(&world, &mut client, &name, (&place, topic), batch, acks, attempts).await {
@@ -79,11 +82,6 @@ async fn repeat(
     world.note(name, &format!("{place:?} batch {} once more: {produced:?}", batch.id));
 }
 
-fn new_batch(world: &World, client: &Client, producer: Option<(i64, i16, i32)>) -> Batch {
-    let count = 1 + u32::try_from(client.random.below(4)).unwrap_or(0);
-    Batch { id: world.number(), count, producer }
-}
-
 /// Sends a batch until it is acknowledged; false if the producer gives up.
 async fn send(
     world: &World,
@@ -96,12 +94,12 @@ async fn send(
 ) -> bool {
     let mut is_first = true;
     for _ in 0..attempts {
-        let broken = world.broken.lock().clone();
+        let must = must_serve(world, place);
         let produced = produce(world, client, (place, topic), &batch, acks, is_first).await;
         is_first = false;
         let what = format!("{place:?} batch {} x{} acks={acks}", batch.id, batch.count);
         world.note(name, &format!("{what}: {produced:?}"));
-        judge(world, place, produced, broken.is_some());
+        judge(world, place, produced, must);
         match produced {
             Produced::Acknowledged(_) => {
                 world.stats().batches += 1;
@@ -111,6 +109,7 @@ async fn send(
                 ErrorCode::OutOfOrderSequenceNumber
                 | ErrorCode::InvalidProducerEpoch
                 | ErrorCode::UnknownProducerId
+                | ErrorCode::MessageTooLarge
                 | ErrorCode::UnknownTopicId
                 | ErrorCode::UnknownTopicOrPartition,
             ) => return false,
@@ -121,13 +120,17 @@ async fn send(
     false
 }
 
+/// Whether a partition must be served although a directory is broken: it is in the other one.
+pub(super) fn must_serve(world: &World, place: &Place) -> bool {
+    let dir = format!("{FIRM_DIR}/{}-{}", place.0, place.1);
+    world.broken.lock().is_some() && klamm_env::Disk::exists(&world.disk, dir.as_ref())
+}
+
 /// While one directory is broken, a partition in the other must not be refused because of it.
-fn judge(world: &World, place: &Place, produced: Produced, was_broken: bool) {
-    let is_broken = was_broken && world.broken.lock().is_some();
-    if is_broken && produced == Produced::Unknown(Some(ErrorCode::KafkaStorageError)) {
-        let dir = format!("{FIRM_DIR}/{}-{}", place.0, place.1);
-        if klamm_env::Disk::exists(&world.disk, dir.as_ref()) {
-            world.oracle().refused_without_reason(format!("{place:?} is in {FIRM_DIR}"));
-        }
+/// `must` says that it had to be served when it was asked.
+pub(super) fn judge(world: &World, place: &Place, produced: Produced, must: bool) {
+    let is_refused = produced == Produced::Unknown(Some(ErrorCode::KafkaStorageError));
+    if must && is_refused && must_serve(world, place) {
+        world.oracle().refused_without_reason(format!("{place:?} is in {FIRM_DIR}"));
     }
 }

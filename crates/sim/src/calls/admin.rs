@@ -6,22 +6,25 @@ use klamm_protocol::{
     ErrorCode,
     messages::{
         CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-        CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
-        DeleteTopicsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        CreateTopicsResponse, DeleteGroupsRequest, DeleteGroupsResponse, DeleteRecordsRequest,
+        DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeConfigsRequest,
+        DescribeConfigsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
         IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, MetadataRequest,
-        MetadataResponse,
+        MetadataResponse, OffsetDeleteRequest, OffsetDeleteResponse,
         create_partitions_request::CreatePartitionsTopic,
         create_topics_request::{CreatableTopic, CreatableTopicConfig},
         delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
         delete_topics_request::DeleteTopicState,
+        describe_configs_request::DescribeConfigsResource,
         incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
     },
     wire::Uuid,
 };
 
 use crate::{
     client::{Client, Failure},
-    oracle::{Place, TopicModel},
+    oracle::{Asked, Deleting, Deletions, Place, Sync, TopicModel},
     world::World,
 };
 
@@ -38,12 +41,8 @@ pub(crate) async fn create_topic(
     configs: &[(&str, String)],
 ) -> Option<ErrorCode> {
     let is_set = |key: &str| configs.iter().any(|(name, _)| name.starts_with(key));
-    let model = TopicModel {
-        sync: is_set("flush.messages"),
-        retention: is_set("retention."),
-        ..TopicModel::default()
-    };
-    world.oracle().topics.insert(name.to_owned(), model);
+    let sync = if is_set("flush.messages") { Sync::Always } else { Sync::No };
+    world.oracle().creating(name, TopicModel::new(sync, is_set("retention.")));
     let config = |(name, value): &(&'static str, String)| CreatableTopicConfig {
         name: Cow::Borrowed(*name),
         value: Some(Cow::Owned(value.clone())),
@@ -60,7 +59,7 @@ pub(crate) async fn create_topic(
     };
     let request =
         CreateTopicsRequest { topics: vec![topic], timeout_ms: 5_000, ..Default::default() };
-    let version = client.version(2, 7);
+    let version = client.version::<CreateTopicsRequest<'_>>();
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: CreateTopicsResponse<'_> = reply.decode().ok()?;
     let error = ErrorCode::from_code(response.topics.first()?.error_code)?;
@@ -74,7 +73,7 @@ pub(crate) async fn create_topic(
 
 /// The keys that runs set.
 fn known(name: &str) -> Option<&'static str> {
-    const KEYS: [&str; 8] = [
+    const KEYS: [&str; 9] = [
         "flush.messages",
         "flush.ms",
         "internal.segment.bytes",
@@ -83,6 +82,7 @@ fn known(name: &str) -> Option<&'static str> {
         "retention.bytes",
         "file.delete.delay.ms",
         "index.interval.bytes",
+        "max.message.bytes",
     ];
     KEYS.into_iter().find(|key| *key == name)
 }
@@ -93,10 +93,14 @@ pub(crate) async fn delete_topic(
     client: &mut Client,
     name: &str,
 ) -> Option<ErrorCode> {
-    if let Some(model) = world.oracle().topics.get_mut(name) {
-        model.deletion_asked = true;
-    }
-    let version = client.version(1, 6);
+    let (deletions, was_disturbed) = {
+        let mut oracle = world.oracle();
+        if let Some(model) = oracle.topics.get_mut(name) {
+            model.deletion_asked = true;
+        }
+        (oracle.deleting_commits(Deleting::Topic(name)), oracle.disturbed)
+    };
+    let version = client.version::<DeleteTopicsRequest<'_>>();
     let mut request = DeleteTopicsRequest { timeout_ms: 5_000, ..Default::default() };
     match version {
         6.. => {
@@ -112,10 +116,12 @@ pub(crate) async fn delete_topic(
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: DeleteTopicsResponse<'_> = reply.decode().ok()?;
     let error = ErrorCode::from_code(response.responses.first()?.error_code)?;
-    if error == ErrorCode::None
-        && let Some(model) = world.oracle().topics.get_mut(name)
-    {
-        model.deleted = true;
+    if error == ErrorCode::None {
+        let mut oracle = world.oracle();
+        oracle.topic_deleted(deletions, was_disturbed);
+        if let Some(model) = oracle.topics.get_mut(name) {
+            model.deleted = true;
+        }
     }
     Some(error)
 }
@@ -135,7 +141,7 @@ pub(crate) async fn add_partitions(
     };
     let request =
         CreatePartitionsRequest { topics: vec![topic], timeout_ms: 5_000, ..Default::default() };
-    let version = client.version(0, 3);
+    let version = client.version::<CreatePartitionsRequest<'_>>();
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: CreatePartitionsResponse<'_> = reply.decode().ok()?;
     let error = ErrorCode::from_code(response.results.first()?.error_code)?;
@@ -163,29 +169,32 @@ pub(crate) async fn delete_records(
     };
     let request =
         DeleteRecordsRequest { topics: vec![topic], timeout_ms: 5_000, ..Default::default() };
-    let start = {
+    let asked = {
         let mut oracle = world.oracle();
         oracle.deleting_up_to(place, offset);
-        oracle.log_start(place)
+        let asked = oracle.asked(place);
+        Asked { start: asked.start.max(offset), ..asked }
     };
-    let version = client.version(0, 2);
+    let version = client.version::<DeleteRecordsRequest<'_>>();
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: DeleteRecordsResponse<'_> = reply.decode().ok()?;
     let part = response.topics.first()?.partitions.first()?;
     let error = ErrorCode::from_code(part.error_code)?;
     if error == ErrorCode::None {
-        world.oracle().shown_start(place, start.max(offset), part.low_watermark);
+        world.oracle().shown_start(place, &asked, part.low_watermark);
     }
     Some(error)
 }
 
 /// Sets one key of a topic.
 pub(crate) async fn alter_topic(
+    world: &World,
     client: &mut Client,
     name: &str,
-    key: &str,
+    key: &'static str,
     value: &str,
 ) -> Option<ErrorCode> {
+    world.oracle().setting(name, key, value);
     let config = AlterableConfig {
         name: Cow::Borrowed(key),
         config_operation: SET,
@@ -200,15 +209,19 @@ pub(crate) async fn alter_topic(
     };
     let request =
         IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
-    let version = client.version(0, 1);
+    let version = client.version::<IncrementalAlterConfigsRequest<'_>>();
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: IncrementalAlterConfigsResponse<'_> = reply.decode().ok()?;
-    ErrorCode::from_code(response.responses.first()?.error_code)
+    let error = ErrorCode::from_code(response.responses.first()?.error_code)?;
+    if error == ErrorCode::None {
+        world.oracle().set(name, key, value);
+    }
+    Some(error)
 }
 
 /// Finds the coordinator of a group, which makes the topic of the groups if need be.
 pub(crate) async fn find_coordinator(client: &mut Client, group: &str) -> Option<ErrorCode> {
-    let version = client.version(0, 5);
+    let version = client.version::<FindCoordinatorRequest<'_>>();
     let mut request = FindCoordinatorRequest::default();
     match version {
         4.. => request.coordinator_keys = vec![Cow::Borrowed(group)],
@@ -223,18 +236,123 @@ pub(crate) async fn find_coordinator(client: &mut Client, group: &str) -> Option
     ErrorCode::from_code(code)
 }
 
-/// All topics of clients, with ids and numbers of partitions.
-pub(crate) async fn list_topics(
+/// Deletes a group that has no members, and what it committed.
+pub(crate) async fn delete_group(
+    world: &World,
     client: &mut Client,
-) -> Result<BTreeMap<String, (Uuid, usize)>, Failure> {
-    let version = client.version(10, 13);
-    let request = MetadataRequest { topics: None, ..Default::default() };
+    group: &str,
+) -> Option<ErrorCode> {
+    let deletions = world.oracle().deleting_commits(Deleting::Group(group));
+    let request =
+        DeleteGroupsRequest { groups_names: vec![Cow::Borrowed(group)], ..Default::default() };
+    let version = client.version::<DeleteGroupsRequest<'_>>();
+    let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
+    let response: DeleteGroupsResponse<'_> = reply.decode().ok()?;
+    let error = ErrorCode::from_code(response.results.first()?.error_code)?;
+    judge_deletion(world, deletions, error);
+    Some(error)
+}
+
+/// Deletes what a group committed for a partition.
+pub(crate) async fn delete_offset(
+    world: &World,
+    client: &mut Client,
+    group: &str,
+    place: &Place,
+) -> Option<ErrorCode> {
+    let deletions = world.oracle().deleting_commits(Deleting::One(group, place));
+    let partition = OffsetDeleteRequestPartition { partition_index: place.1, ..Default::default() };
+    let topic = OffsetDeleteRequestTopic {
+        name: Cow::Borrowed(&place.0),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let request = OffsetDeleteRequest {
+        group_id: Cow::Borrowed(group),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let version = client.version::<OffsetDeleteRequest<'_>>();
+    let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
+    let response: OffsetDeleteResponse<'_> = reply.decode().ok()?;
+    let part = response.topics.first().and_then(|topic| topic.partitions.first());
+    let code = [response.error_code, part.map_or(0, |part| part.error_code)];
+    let error = ErrorCode::from_code(code.into_iter().find(|code| *code != 0).unwrap_or(0))?;
+    judge_deletion(world, deletions, error);
+    Some(error)
+}
+
+fn judge_deletion(world: &World, deletions: Deletions, error: ErrorCode) {
+    match error {
+        ErrorCode::None => world.oracle().commits_deleted(deletions, true),
+        ErrorCode::GroupIdNotFound
+        | ErrorCode::NonEmptyGroup
+        | ErrorCode::CoordinatorLoadInProgress
+        | ErrorCode::UnknownTopicOrPartition => {
+            world.oracle().commits_deleted(deletions, false);
+        }
+        _ => {}
+    }
+}
+
+/// Asks how the keys of a topic are set that were set before.
+pub(crate) async fn describe_topic(
+    world: &World,
+    client: &mut Client,
+    name: &str,
+) -> Option<ErrorCode> {
+    let keys = world.oracle().keys_set(name);
+    if keys.is_empty() {
+        return Some(ErrorCode::None);
+    }
+    let resource = DescribeConfigsResource {
+        resource_type: TOPIC,
+        resource_name: Cow::Borrowed(name),
+        configuration_keys: Some(keys.iter().map(|key| Cow::Borrowed(key.as_str())).collect()),
+        ..Default::default()
+    };
+    let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+    let version = client.version::<DescribeConfigsRequest<'_>>();
+    let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
+    let response: DescribeConfigsResponse<'_> = reply.decode().ok()?;
+    let result = response.results.first()?;
+    let error = ErrorCode::from_code(result.error_code)?;
+    if error == ErrorCode::None {
+        for key in keys {
+            let found = result.configs.iter().find(|config| config.name == key);
+            let value = found.and_then(|config| config.value.as_deref());
+            world.oracle().described(name, &key, value);
+        }
+    }
+    Some(error)
+}
+
+/// What a cluster lists of its topics: ids if the version has them, and numbers of partitions.
+pub(crate) type Listed = BTreeMap<String, (Option<Uuid>, usize)>;
+
+/// From this version of Metadata on topics have ids.
+pub(crate) const WITH_IDS: i16 = 10;
+
+/// All topics of clients, in a version not older than `oldest`.
+pub(crate) async fn list_topics(
+    world: &World,
+    client: &mut Client,
+    oldest: i16,
+) -> Result<Listed, Failure> {
+    let version = client.version_within::<MetadataRequest<'_>>(oldest, i16::MAX);
+    let asked = world.oracle().topics.clone();
+    let topics = if version == 0 { Some(Vec::new()) } else { None };
+    let request = MetadataRequest { topics, ..Default::default() };
     let reply = client.call(version, &request, TIMEOUT_MS).await?;
     let response: MetadataResponse<'_> = reply.decode().map_err(|_| Failure::Unknown)?;
-    let topics = response.topics.iter().filter(|topic| !topic.is_internal);
-    let entry = |topic: &klamm_protocol::messages::metadata_response::MetadataResponseTopic<'_>| {
+    let mut found = Listed::new();
+    for topic in &response.topics {
         let name = topic.name.clone().unwrap_or_default().into_owned();
-        (name, (topic.topic_id, topic.partitions.len()))
-    };
-    Ok(topics.map(entry).collect())
+        let id = (version >= WITH_IDS).then_some(topic.topic_id);
+        if !name.starts_with("__") {
+            found.insert(name, (id, topic.partitions.len()));
+        }
+    }
+    world.oracle().listed(&asked, &found);
+    Ok(found)
 }

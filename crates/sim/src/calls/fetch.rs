@@ -14,8 +14,8 @@ use klamm_protocol::{
 
 use crate::{
     client::Client,
-    oracle::{Place, RecordId},
-    records,
+    oracle::{Asked, Format, Oracle, Place, RecordId},
+    records::{self, OVERHEAD_BYTES},
     world::{Topic, World},
 };
 
@@ -61,28 +61,15 @@ pub(crate) async fn fetch(
     want: &Want,
     wait_ms: u64,
 ) -> Option<BTreeMap<Place, Answered>> {
-    let limits = Limits {
-        wait_ms: i32::try_from(wait_ms).unwrap_or(0),
-        bytes_min: if client.random.chance(1, 4) { 500 } else { 1 },
-        bytes_max: 1 + i32::try_from(client.random.below(200_000)).unwrap_or(0),
-        partition_bytes_max: 1 + i32::try_from(client.random.below(40_000)).unwrap_or(0),
-    };
     if !client.is_connected() {
         *session = session.take().map(|_| Session::default());
     }
     let version = version(client, session.as_mut());
+    let limits = limits(world, client, version, wait_ms);
     let request = request(version, session.as_ref(), want, limits);
-    let asked: BTreeMap<Place, (i64, i64)> = {
+    let asked: BTreeMap<Place, Asked> = {
         let mut oracle = world.oracle();
-        let shown = |place: &Place| (oracle.high_watermark(place), oracle.log_start(place));
-        want.keys()
-            .cloned()
-            .map(|place| (place.clone(), place))
-            .map({
-                let mut shown = shown;
-                move |(key, place)| (key, shown(&place))
-            })
-            .collect()
+        want.keys().map(|place| (place.clone(), oracle.asked(place))).collect()
     };
     let reply = client.call(version, &request, wait_ms + 3_000).await.ok()?;
     let Ok(response) = reply.decode::<FetchResponse<'_>>() else {
@@ -112,19 +99,33 @@ pub(crate) async fn fetch(
             let (Some((_, from)), Some(asked)) = (want.get(&place), asked.get(&place)) else {
                 continue;
             };
-            let answered = check(world, &place, *from, *asked, version, part);
+            let id = (version >= 13).then_some(topic.topic_id);
+            let answered = check(world, &place, *from, asked, (version, id), part);
             found.insert(place, answered);
         }
     }
     Some(found)
 }
 
+/// Up to version 2 a reader must ask for enough for a whole batch.
+fn limits(world: &World, client: &Client, version: i16, wait_ms: u64) -> Limits {
+    let enough = if version < 3 { 5 * (world.plan.value_bytes_max + OVERHEAD_BYTES) } else { 1 };
+    let at_least_enough =
+        |most: u64| i32::try_from(enough + client.random.below(most)).unwrap_or(i32::MAX);
+    Limits {
+        wait_ms: i32::try_from(wait_ms).unwrap_or(0),
+        bytes_min: if client.random.chance(1, 4) { 500 } else { 1 },
+        bytes_max: at_least_enough(200_000),
+        partition_bytes_max: at_least_enough(40_000),
+    }
+}
+
 fn version(client: &Client, session: Option<&mut Session>) -> i16 {
     match session {
-        None => client.version(4, 18),
+        None => client.version::<FetchRequest<'_>>(),
         Some(session) => {
             if session.version == 0 {
-                session.version = client.version(7, 18);
+                session.version = client.version_within::<FetchRequest<'_>>(7, i16::MAX);
             }
             session.version
         }
@@ -193,45 +194,97 @@ impl Session {
     }
 }
 
+/// Tells the oracle what one partition gave, by the id of its topic if that was asked for.
 fn check(
     world: &World,
     place: &Place,
     from: i64,
-    (high_watermark, start): (i64, i64),
-    version: i16,
+    asked: &Asked,
+    (version, id): (i16, Option<Uuid>),
     part: &PartitionData<'_>,
 ) -> Answered {
     let error = ErrorCode::from_code(part.error_code).unwrap_or(ErrorCode::UnknownServerError);
     let mut answered =
         Answered { error, high_watermark: part.high_watermark, records: Vec::new(), next: from };
+    let mut oracle = world.oracle();
     if error != ErrorCode::None {
         return answered;
     }
-    let mut oracle = world.oracle();
-    oracle.shown(place, high_watermark, part.high_watermark);
-    if version >= 5 {
-        oracle.shown_start(place, start, part.log_start_offset);
+    if !oracle.is_of_now(place, asked) {
+        answered.error = ErrorCode::UnknownTopicOrPartition;
+        return answered;
     }
-    let batches = match records::read(part.records.bytes(), world.plan.value_bytes_max) {
-        Ok(batches) => batches,
-        Err(error) => {
-            oracle.read_garbage(
-                place,
-                &format!("from {from}, {} bytes: {error}", part.records.len()),
-            );
-            return answered;
+    if let Some(id) = id {
+        oracle.read_by_id(&place.0, id);
+    }
+    oracle.shown(place, asked, part.high_watermark);
+    if version >= 5 {
+        oracle.shown_start(place, asked, part.log_start_offset);
+    }
+    let (bytes, value_bytes_max) = (part.records.bytes(), world.plan.value_bytes_max);
+    let read = match version {
+        0 | 1 => {
+            read_messages(&mut oracle, place, bytes, Format::V0, value_bytes_max, &mut answered)
         }
+        2 | 3 => {
+            read_messages(&mut oracle, place, bytes, Format::V1, value_bytes_max, &mut answered)
+        }
+        _ => read_batches(&mut oracle, place, bytes, value_bytes_max, &mut answered),
     };
-    for (at, batch) in batches.iter().enumerate() {
+    match read {
+        Ok(()) => {
+            oracle.fetched_to(place, answered.next.max(0), part.high_watermark.max(from));
+        }
+        Err(error) => {
+            let text = format!("Fetch v{version} from {from}, {} bytes: {error}", bytes.len());
+            oracle.read_garbage(place, &text);
+        }
+    }
+    answered
+}
+
+fn read_batches(
+    oracle: &mut Oracle,
+    place: &Place,
+    bytes: &[u8],
+    value_bytes_max: u64,
+    answered: &mut Answered,
+) -> Result<(), String> {
+    for (at, batch) in records::read(bytes, value_bytes_max)?.iter().enumerate() {
         oracle.batch_follows(place, answered.next, at == 0, (batch.base, batch.last));
-        if oracle.read_batch(place, &batch.ids, batch.producer) {
-            for (offset, id) in (batch.base..).zip(batch.ids.iter().copied().flatten()) {
+        if oracle.read_batch(place, &batch.records, batch.producer) {
+            for (offset, id) in batch.records.iter().filter_map(|r| Some((r.offset, r.id?))) {
                 oracle.seen(place, offset, id);
                 answered.records.push((offset, id));
             }
         }
         answered.next = batch.last + 1;
     }
-    oracle.fetched_to(place, answered.next.max(0), part.high_watermark.max(from));
-    answered
+    Ok(())
+}
+
+/// Batches are no batches any more for an old reader. What it did not ask for, as the beginning of
+/// a compressed message, it leaves out.
+fn read_messages(
+    oracle: &mut Oracle,
+    place: &Place,
+    bytes: &[u8],
+    format: Format,
+    value_bytes_max: u64,
+    answered: &mut Answered,
+) -> Result<(), String> {
+    let from = answered.next;
+    for record in records::read_messages(bytes, format, value_bytes_max)? {
+        let is_whole = oracle.read_record(place, &record, format);
+        if let Some(id) = record.id.filter(|_| is_whole) {
+            oracle.seen(place, record.offset, id);
+        }
+        if record.offset < from {
+            continue;
+        }
+        oracle.batch_follows(place, answered.next, false, (record.offset, record.offset));
+        answered.records.extend(record.id.map(|id| (record.offset, id)));
+        answered.next = record.offset + 1;
+    }
+    Ok(())
 }

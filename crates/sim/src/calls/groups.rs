@@ -20,9 +20,11 @@ const REBALANCE_MS: i32 = 3_000;
 const TIMEOUT_MS: u64 = 8_000;
 
 /// The answer to a join.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Joined {
     pub(crate) member: String,
+    /// The name of a static member.
+    pub(crate) instance: Option<String>,
     pub(crate) generation: i32,
     /// All members, if this is the leader.
     pub(crate) members: Vec<String>,
@@ -35,14 +37,17 @@ pub(crate) async fn join(
     client: &mut Client,
     group: &str,
     member: &mut String,
+    instance: Option<&str>,
 ) -> Option<Result<Joined, ErrorCode>> {
-    let version = client.version(1, 9);
+    let oldest = if instance.is_some() { 5 } else { 0 };
+    let version = client.version_within::<JoinGroupRequest<'_>>(oldest, i16::MAX);
     let protocol = JoinGroupRequestProtocol { name: "spread".into(), ..Default::default() };
     let request = JoinGroupRequest {
         group_id: Cow::Borrowed(group),
         session_timeout_ms: SESSION_MS,
         rebalance_timeout_ms: REBALANCE_MS,
         member_id: Cow::Owned(member.clone()),
+        group_instance_id: instance.map(Cow::Borrowed),
         protocol_type: "sim".into(),
         protocols: vec![protocol],
         ..Default::default()
@@ -59,10 +64,15 @@ pub(crate) async fn join(
         return Some(Err(error));
     }
     *member = response.member_id.into_owned();
-    world.oracle().joined(group, asked, response.generation_id);
+    let mut oracle = world.oracle();
+    oracle.joined(group, asked, response.generation_id);
+    if let Some(instance) = instance {
+        oracle.came_back(group, instance, member);
+    }
     Some(Ok(Joined {
-        is_leader: response.leader == member.as_str(),
+        is_leader: response.leader == member.as_str() && !response.skip_assignment,
         member: member.clone(),
+        instance: instance.map(str::to_owned),
         generation: response.generation_id,
         members: response.members.iter().map(|m| m.member_id.clone().into_owned()).collect(),
     }))
@@ -76,7 +86,7 @@ pub(crate) async fn sync(
     joined: &Joined,
     assignments: &Assignments,
 ) -> Option<Result<String, ErrorCode>> {
-    let version = client.version(0, 5);
+    let version = client.version_within::<SyncGroupRequest<'_>>(joined.oldest(), i16::MAX);
     if joined.is_leader {
         world.oracle().assigning(group, joined.generation, assignments);
     }
@@ -89,6 +99,7 @@ pub(crate) async fn sync(
         group_id: Cow::Borrowed(group),
         generation_id: joined.generation,
         member_id: Cow::Borrowed(&joined.member),
+        group_instance_id: joined.instance.as_deref().map(Cow::Borrowed),
         protocol_type: Some("sim".into()),
         protocol_name: Some("spread".into()),
         assignments: assignments.iter().map(assignment).collect(),
@@ -101,7 +112,8 @@ pub(crate) async fn sync(
         return Some(Err(error));
     }
     let given = String::from_utf8_lossy(&response.assignment).into_owned();
-    world.oracle().assigned(group, joined.generation, &joined.member, &given);
+    let who = (joined.member.as_str(), joined.instance.as_deref());
+    world.oracle().assigned(group, joined.generation, who, &given);
     Some(Ok(given))
 }
 
@@ -115,21 +127,32 @@ pub(crate) async fn heartbeat(
         group_id: Cow::Borrowed(group),
         generation_id: joined.generation,
         member_id: Cow::Borrowed(&joined.member),
+        group_instance_id: joined.instance.as_deref().map(Cow::Borrowed),
         ..Default::default()
     };
-    let version = client.version(0, 4);
+    let version = client.version_within::<HeartbeatRequest<'_>>(joined.oldest(), i16::MAX);
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: HeartbeatResponse = reply.decode().ok()?;
     ErrorCode::from_code(response.error_code)
 }
 
 /// Leaves.
-pub(crate) async fn leave(client: &mut Client, group: &str, member: &str) -> Option<ErrorCode> {
-    let version = client.version(0, 5);
+pub(crate) async fn leave(
+    client: &mut Client,
+    group: &str,
+    member: &str,
+    instance: Option<&str>,
+) -> Option<ErrorCode> {
+    let oldest = if instance.is_some() { 3 } else { 0 };
+    let version = client.version_within::<LeaveGroupRequest<'_>>(oldest, i16::MAX);
     let mut request = LeaveGroupRequest { group_id: Cow::Borrowed(group), ..Default::default() };
     match version {
         3.. => {
-            let member = MemberIdentity { member_id: Cow::Borrowed(member), ..Default::default() };
+            let member = MemberIdentity {
+                member_id: Cow::Borrowed(member),
+                group_instance_id: instance.map(Cow::Borrowed),
+                ..Default::default()
+            };
             request.members = vec![member];
         }
         _ => request.member_id = Cow::Borrowed(member),
@@ -137,4 +160,11 @@ pub(crate) async fn leave(client: &mut Client, group: &str, member: &str) -> Opt
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: LeaveGroupResponse<'_> = reply.decode().ok()?;
     ErrorCode::from_code(response.error_code)
+}
+
+impl Joined {
+    /// The oldest version of SyncGroup and Heartbeat that can name this member.
+    fn oldest(&self) -> i16 {
+        if self.instance.is_some() { 3 } else { 0 }
+    }
 }

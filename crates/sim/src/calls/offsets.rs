@@ -32,6 +32,8 @@ pub(crate) struct Committer<'a> {
     /// Generation and member id; -1 and nothing for one who is no member.
     pub(crate) generation: i32,
     pub(crate) member: &'a str,
+    /// The name of a static member.
+    pub(crate) instance: Option<&'a str>,
 }
 
 /// Commits the next number for a partition. Gives the error, if there was an answer.
@@ -41,7 +43,8 @@ pub(crate) async fn commit(
     who: Committer<'_>,
     (place, topic): (&Place, Topic),
 ) -> Option<ErrorCode> {
-    let version = client.version(2, 10);
+    let oldest = if who.instance.is_some() { 7 } else { 0 };
+    let version = client.version_within::<OffsetCommitRequest<'_>>(oldest, i16::MAX);
     let number = world.oracle().committing(who.group, place);
     let partition = OffsetCommitRequestPartition {
         partition_index: place.1,
@@ -61,6 +64,7 @@ pub(crate) async fn commit(
         group_id: Cow::Borrowed(who.group),
         generation_id_or_member_epoch: who.generation,
         member_id: Cow::Borrowed(who.member),
+        group_instance_id: who.instance.map(Cow::Borrowed),
         retention_time_ms: -1,
         topics: vec![wanted],
         ..Default::default()
@@ -74,11 +78,15 @@ pub(crate) async fn commit(
     let code = response.topics.first()?.partitions.first()?.error_code;
     let error = ErrorCode::from_code(code)?;
     match error {
-        ErrorCode::None => world.oracle().commit_answered(who.group, place, number, true),
+        ErrorCode::None => {
+            let mut oracle = world.oracle();
+            oracle.commit_answered(who.group, place, number, true);
+            oracle.group_loaded(who.group);
+        }
         ErrorCode::IllegalGeneration
         | ErrorCode::UnknownMemberId
+        | ErrorCode::FencedInstanceId
         | ErrorCode::RebalanceInProgress
-        | ErrorCode::NotCoordinator
         | ErrorCode::CoordinatorLoadInProgress
         | ErrorCode::UnknownTopicOrPartition
         | ErrorCode::UnknownTopicId => {
@@ -96,12 +104,17 @@ pub(crate) async fn committed(
     group: &str,
     place: &Place,
 ) -> Option<Result<u64, ErrorCode>> {
-    let version = client.version(1, 9);
+    let id = world.topics.lock().get(&place.0).map(|topic| topic.id);
+    let newest = if id.is_some() { i16::MAX } else { 9 };
+    let version = client.version_within::<OffsetFetchRequest<'_>>(0, newest);
     let fetch = world.number();
     world.oracle().asking_commit(group, place, fetch);
-    let result = ask_committed(client, version, group, place).await;
+    let result = ask_committed(client, version, group, place, id.unwrap_or(Uuid::ZERO)).await;
+    if matches!(result, Some(Ok(_))) {
+        world.oracle().group_loaded(group);
+    }
     let found = result.and_then(Result::ok);
-    world.oracle().commit_found(group, place, fetch, found);
+    world.oracle().commit_found(group, place, fetch, found, version >= 10);
     result
 }
 
@@ -110,12 +123,18 @@ async fn ask_committed(
     version: i16,
     group: &str,
     place: &Place,
+    id: Uuid,
 ) -> Option<Result<u64, ErrorCode>> {
     let (name, indexes) = (Cow::Borrowed(place.0.as_str()), vec![place.1]);
     let mut request = OffsetFetchRequest::default();
     if version >= 8 {
-        let topic =
-            OffsetFetchRequestTopics { name, partition_indexes: indexes, ..Default::default() };
+        let by_id = version >= 10;
+        let topic = OffsetFetchRequestTopics {
+            name: if by_id { Cow::Borrowed("") } else { name },
+            topic_id: if by_id { id } else { Uuid::ZERO },
+            partition_indexes: indexes,
+            ..Default::default()
+        };
         request.groups = vec![OffsetFetchRequestGroup {
             group_id: Cow::Borrowed(group),
             member_epoch: -1,
@@ -158,11 +177,12 @@ pub(crate) async fn list_offset(
     place: &Place,
     which: i64,
 ) -> Option<Result<i64, ErrorCode>> {
-    let version = client.version(1, 10);
+    let version = client.version::<ListOffsetsRequest<'_>>();
     let partition = ListOffsetsPartition {
         partition_index: place.1,
         current_leader_epoch: -1,
         timestamp: which,
+        max_num_offsets: 1,
         ..Default::default()
     };
     let topic = ListOffsetsTopic {
@@ -171,10 +191,7 @@ pub(crate) async fn list_offset(
         ..Default::default()
     };
     let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
-    let (shown, start) = {
-        let mut oracle = world.oracle();
-        (oracle.high_watermark(place), oracle.log_start(place))
-    };
+    let asked = world.oracle().asked(place);
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: ListOffsetsResponse<'_> = reply.decode().ok()?;
     let part = response.topics.first()?.partitions.first()?;
@@ -182,10 +199,17 @@ pub(crate) async fn list_offset(
     if error != ErrorCode::None {
         return Some(Err(error));
     }
+    let offset = match version {
+        0 => *part.old_style_offsets.first()?,
+        _ => part.offset,
+    };
     let mut oracle = world.oracle();
-    match which {
-        EARLIEST => oracle.shown_start(place, start, part.offset),
-        _ => oracle.shown(place, shown, part.offset),
+    if !oracle.is_of_now(place, &asked) {
+        return None;
     }
-    Some(Ok(part.offset))
+    match which {
+        EARLIEST => oracle.shown_start(place, &asked, offset),
+        _ => oracle.shown(place, &asked, offset),
+    }
+    Some(Ok(offset))
 }

@@ -13,8 +13,8 @@ use klamm_protocol::{
 };
 
 use crate::{
-    client::{Client, Failure},
-    oracle::{Batch, Place},
+    client::{Client, Failure, Sent},
+    oracle::{Asked, Batch, Format, Place},
     records,
     world::{Topic, World},
 };
@@ -32,6 +32,33 @@ pub(crate) enum Produced {
     Unknown(Option<ErrorCode>),
 }
 
+/// A batch that was sent and whose answer was not yet waited for.
+#[derive(Debug)]
+pub(crate) struct OnItsWay {
+    sent: Sent,
+    version: i16,
+    asked: Asked,
+    is_first: bool,
+}
+
+/// A batch as a client of this age sends it.
+pub(crate) fn new_batch(
+    world: &World,
+    client: &Client,
+    count_max: u64,
+    producer: Option<(i64, i16, i32)>,
+) -> Batch {
+    let format = match client.version::<ProduceRequest<'_>>() {
+        _ if producer.is_some() => Format::V2,
+        0 | 1 => Format::V0,
+        2 if client.random.chance(1, 4) => Format::V0,
+        2 => Format::V1,
+        _ => Format::V2,
+    };
+    let count = 1 + u32::try_from(client.random.below(count_max)).unwrap_or(0);
+    Batch { id: world.number(), count, producer, format, timestamp: world.clock.now_ms() }
+}
+
 /// Sends a batch once. `is_first` says that it was never sent before.
 pub(crate) async fn produce(
     world: &World,
@@ -41,36 +68,69 @@ pub(crate) async fn produce(
     acks: i16,
     is_first: bool,
 ) -> Produced {
+    match begin_produce(world, client, (place, topic), batch, acks, is_first).await {
+        Ok(_) if acks == 0 => Produced::Unknown(None),
+        Ok(on_its_way) => end_produce(world, client, place, batch, on_its_way).await,
+        Err(produced) => produced,
+    }
+}
+
+/// Sends a batch and does not wait for the answer.
+pub(crate) async fn begin_produce(
+    world: &World,
+    client: &mut Client,
+    (place, topic): (&Place, Topic),
+    batch: &Batch,
+    acks: i16,
+    is_first: bool,
+) -> Result<OnItsWay, Produced> {
     let codec = match client.random.below(8) {
         0 => Some(CompressionType::Gzip),
         1 => Some(CompressionType::Lz4),
         2 => Some(CompressionType::Snappy),
         _ => None,
     };
-    let bytes = records::build(batch, world.plan.value_bytes_max, world.clock.now_ms(), codec);
-    let version = client.version(3, 13);
+    let bytes = records::build(batch, world.plan.value_bytes_max, codec);
+    let version = match batch.format {
+        Format::V0 => client.version_within::<ProduceRequest<'_>>(0, 2),
+        Format::V1 => 2,
+        Format::V2 => client.version_within::<ProduceRequest<'_>>(3, i16::MAX),
+    };
     let partition = PartitionProduceData {
         index: place.1,
         records: Records::Slice(Cow::Owned(bytes)),
         ..Default::default()
     };
     let mut data = TopicProduceData { partition_data: vec![partition], ..Default::default() };
-    match version {
-        13.. => data.topic_id = topic.id,
-        _ => data.name = Cow::Borrowed(&place.0),
+    let by_name = version < 13;
+    if by_name {
+        data.name = Cow::Borrowed(&place.0);
+    } else {
+        data.topic_id = topic.id;
     }
     let timeout_ms = i32::try_from(TIMEOUT_MS).unwrap_or(i32::MAX) - 500;
     let request = ProduceRequest { acks, timeout_ms, topic_data: vec![data], ..Default::default() };
-    let (shown, start) = {
-        let mut oracle = world.oracle();
-        oracle.sending(place, *batch);
-        (oracle.high_watermark(place), oracle.log_start(place))
-    };
-    if acks == 0 {
-        let sent = client.send(version, &request).await;
-        return sent.map_or_else(unanswered, |()| Produced::Unknown(None));
+    let asked = world.oracle().sending(place, *batch, by_name);
+    match client.send(version, &request).await {
+        Ok(sent) => Ok(OnItsWay { sent, version, asked, is_first }),
+        Err(failure) => {
+            if failure == Failure::NotSent {
+                world.oracle().settled(place, batch);
+            }
+            Err(unanswered(failure))
+        }
     }
-    let reply = match client.call(version, &request, TIMEOUT_MS).await {
+}
+
+/// Waits for the answer to the batch that was sent first of those that wait for one.
+pub(crate) async fn end_produce(
+    world: &World,
+    client: &mut Client,
+    place: &Place,
+    batch: &Batch,
+    OnItsWay { sent, version, asked, is_first }: OnItsWay,
+) -> Produced {
+    let reply = match client.answer(sent, TIMEOUT_MS).await {
         Ok(reply) => reply,
         Err(failure) => return unanswered(failure),
     };
@@ -81,15 +141,18 @@ pub(crate) async fn produce(
     let answered = response.responses.first().and_then(|topic| topic.partition_responses.first());
     let Some(part) = answered else { return Produced::Unknown(None) };
     let error = ErrorCode::from_code(part.error_code).unwrap_or(ErrorCode::UnknownServerError);
-    if error == ErrorCode::None {
-        let mut oracle = world.oracle();
-        oracle.acknowledged(place, batch, part.base_offset, is_first.then_some(shown));
-        if version >= 5 {
-            oracle.shown_start(place, start, part.log_start_offset);
-        }
-        return Produced::Acknowledged(part.base_offset);
+    let mut oracle = world.oracle();
+    if !oracle.is_of_now(place, &asked) {
+        return judge(error, part.base_offset);
     }
-    judge(error)
+    if error == ErrorCode::None {
+        oracle.acknowledged(place, batch, part.base_offset, &asked, is_first);
+        if version >= 5 {
+            oracle.shown_start(place, &asked, part.log_start_offset);
+        }
+    }
+    oracle.settled(place, batch);
+    judge(error, part.base_offset)
 }
 
 fn unanswered(failure: Failure) -> Produced {
@@ -100,8 +163,9 @@ fn unanswered(failure: Failure) -> Produced {
 }
 
 /// Errors that come before anything is appended, and others.
-fn judge(error: ErrorCode) -> Produced {
+fn judge(error: ErrorCode, base_offset: i64) -> Produced {
     match error {
+        ErrorCode::None => Produced::Acknowledged(base_offset),
         ErrorCode::RequestTimedOut
         | ErrorCode::KafkaStorageError
         | ErrorCode::UnknownServerError
@@ -112,7 +176,7 @@ fn judge(error: ErrorCode) -> Produced {
 
 /// Asks for a producer id.
 pub(crate) async fn producer_id(world: &World, client: &mut Client) -> Option<(i64, i16)> {
-    let version = client.version(0, 5);
+    let version = client.version::<InitProducerIdRequest<'_>>();
     let request = InitProducerIdRequest {
         transactional_id: None,
         producer_id: -1,

@@ -10,7 +10,8 @@ pub(super) const COMMITS_SURVIVE: Invariant = Invariant {
                known; after a power loss an older one only if the commit was not synced.",
 };
 
-/// What may be committed for one partition by one group. Commits have numbers, 0 is none.
+/// What may be committed for one partition by one group. Commits have numbers, 0 is none. What
+/// takes commits away, a deletion of the group or the topic, has a number as well.
 #[derive(Debug)]
 pub(crate) struct CommitModel {
     /// What a fetch may find now.
@@ -23,6 +24,9 @@ pub(crate) struct CommitModel {
     overlapping: BTreeMap<u64, BTreeSet<u64>>,
     /// What was possible at any time of a fetch that is under way, by the number of the fetch.
     windows: BTreeMap<u64, BTreeSet<u64>>,
+    deletions: BTreeSet<u64>,
+    /// Those of them that were the topic's.
+    topic_deletions: BTreeSet<u64>,
     next: u64,
 }
 
@@ -35,6 +39,8 @@ impl Default for CommitModel {
             in_flight: BTreeSet::new(),
             overlapping: BTreeMap::new(),
             windows: BTreeMap::new(),
+            deletions: BTreeSet::new(),
+            topic_deletions: BTreeSet::new(),
             next: 0,
         }
     }
@@ -53,12 +59,39 @@ impl CommitModel {
         number
     }
 
+    fn begin_deletion(&mut self) -> u64 {
+        let number = self.begin();
+        self.deletions.insert(number);
+        number
+    }
+
+    /// What a fetch finds after this.
+    fn value(&self, number: u64) -> u64 {
+        if self.deletions.contains(&number) { 0 } else { number }
+    }
+
+    /// Whether what may be committed may be about a topic that was deleted since: who asks by the
+    /// id of the present one is not given it.
+    fn is_of_former(&self, possible: &BTreeSet<u64>) -> bool {
+        self.topic_deletions.last().is_some_and(|last| possible.first() < Some(last))
+    }
+
     fn add(&mut self, number: u64) {
         self.possible.insert(number);
         self.recoverable.insert(number);
         for window in self.windows.values_mut() {
             window.insert(number);
         }
+    }
+
+    /// The topic was deleted. As in Kafka what was committed for a former one of its name, and
+    /// outlived that, is not touched.
+    fn end_topic(&mut self, number: u64) {
+        let former = self.topic_deletions.range(..number).next_back().copied().unwrap_or(0);
+        let outlived: Vec<u64> = self.possible.range(..former).copied().collect();
+        // Nobody waits for this to be synced.
+        self.end(number, true, false);
+        self.possible.extend(outlived);
     }
 
     fn end(&mut self, number: u64, is_done: bool, sync: bool) {
@@ -100,6 +133,27 @@ impl CommitModel {
     }
 }
 
+/// Whose commits are deleted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deleting<'a> {
+    Group(&'a str),
+    Topic(&'a str),
+    One(&'a str, &'a Place),
+}
+
+impl Deleting<'_> {
+    fn is_of(self, (group, place): (&str, &Place)) -> bool {
+        match self {
+            Self::Group(name) => name == group,
+            Self::Topic(name) => name == place.0,
+            Self::One(name, at) => (name, at) == (group, place),
+        }
+    }
+}
+
+/// Deletions under way: group, partition, number.
+pub(crate) type Deletions = Vec<(String, Place, u64)>;
+
 impl Oracle {
     fn commit_model(&mut self, group: &str, place: &Place) -> &mut CommitModel {
         self.commits.entry((group.to_owned(), place.clone())).or_default()
@@ -108,6 +162,43 @@ impl Oracle {
     /// A commit is about to be sent; gives its number.
     pub(crate) fn committing(&mut self, group: &str, place: &Place) -> u64 {
         self.commit_model(group, place).begin()
+    }
+
+    /// Commits are about to be deleted.
+    pub(crate) fn deleting_commits(&mut self, of: Deleting<'_>) -> Deletions {
+        let mut deletions = Deletions::new();
+        for ((group, place), model) in &mut self.commits {
+            if of.is_of((group, place)) {
+                let number = model.begin_deletion();
+                if matches!(of, Deleting::Topic(_)) {
+                    model.topic_deletions.insert(number);
+                }
+                deletions.push((group.clone(), place.clone(), number));
+            }
+        }
+        deletions
+    }
+
+    /// It was answered whether commits are deleted.
+    pub(crate) fn commits_deleted(&mut self, deletions: Deletions, done: bool) {
+        for (group, place, number) in deletions {
+            self.commit_answered(&group, &place, number, done);
+        }
+    }
+
+    /// A topic is deleted. As in Kafka what was committed for it goes as well, unless a
+    /// coordinator has not loaded its groups by then or cannot write: then it may stay.
+    pub(crate) fn topic_deleted(&mut self, deletions: Deletions, was_disturbed: bool) {
+        for (group, place, number) in deletions {
+            if self.loaded.contains(&group) && !self.disturbed && !was_disturbed {
+                self.commit_model(&group, &place).end_topic(number);
+            }
+        }
+    }
+
+    /// The coordinator of a group has answered from its state.
+    pub(crate) fn group_loaded(&mut self, group: &str) {
+        self.loaded.insert(group.to_owned());
     }
 
     /// A commit was answered.
@@ -129,19 +220,28 @@ impl Oracle {
         place: &Place,
         fetch: u64,
         found: Option<u64>,
+        by_id: bool,
     ) {
         let sync = self.offsets_sync;
         let is_deleted = self.topics.get(&place.0).is_some_and(|topic| topic.deletion_asked);
         let model = self.commit_model(group, place);
         let Some(window) = model.windows.remove(&fetch) else { return };
         let Some(found) = found.filter(|_| !is_deleted) else { return };
-        if !window.contains(&found) {
-            let text = format!("group {group} {place:?}: commit {found}, possible {window:?}");
+        let seen = |number: &u64| model.value(*number) == found;
+        let seen: BTreeSet<u64> = window.iter().copied().filter(seen).collect();
+        if by_id && found == 0 && model.is_of_former(&window) {
+            return;
+        }
+        if seen.is_empty() {
+            let gone = &model.deletions;
+            let text = format!(
+                "group {group} {place:?}: commit {found}, possible {window:?}, deletions {gone:?}"
+            );
             self.violate(COMMITS_SURVIVE, text);
             return;
         }
         if model.in_flight.is_empty() && window == model.possible {
-            model.possible = BTreeSet::from([found]);
+            model.possible = seen;
             if sync {
                 model.recoverable.clone_from(&model.possible);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Invariant, Oracle, one_owner::Assignments};
+use super::{Invariant, Oracle, fenced::Instance, one_owner::Assignments};
 
 pub(super) const GENERATIONS_ADVANCE: Invariant = Invariant {
     id: "generations-advance",
@@ -21,21 +21,26 @@ pub(crate) struct GroupModel {
     pub(super) plans: BTreeMap<i32, Vec<Assignments>>,
     /// Who owns what, by generation.
     pub(super) owners: BTreeMap<i32, BTreeMap<String, String>>,
+    /// The static members.
+    pub(super) instances: BTreeMap<String, Instance>,
 }
 
 impl GroupModel {
     pub(super) fn stopped(&mut self) {
         self.durable = self.kept;
+        self.instances.values_mut().for_each(Instance::killed);
     }
 
     pub(super) fn killed(&mut self) {
         // What nobody was given was not written: that generation may come again.
         self.forget_after(self.kept);
+        self.instances.values_mut().for_each(Instance::killed);
     }
 
     pub(super) fn crashed(&mut self, sync: bool) {
         self.kept = if sync { self.kept } else { self.durable };
         self.forget_after(self.kept);
+        self.instances.values_mut().for_each(|instance| instance.crashed(sync));
     }
 
     fn forget_after(&mut self, generation: i32) {

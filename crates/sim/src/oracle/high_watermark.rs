@@ -1,6 +1,6 @@
 //! The high watermark.
 
-use super::{Invariant, Oracle, Place};
+use super::{Asked, Invariant, Oracle, Place};
 
 pub(super) const ONLY_ADVANCES: Invariant = Invariant {
     id: "high-watermark-advances",
@@ -14,13 +14,9 @@ pub(super) const NOTHING_ABOVE: Invariant = Invariant {
 };
 
 impl Oracle {
-    /// The high watermark that had been shown by now.
-    pub(crate) fn high_watermark(&mut self, place: &Place) -> i64 {
-        self.partition(place).high_watermark
-    }
-
-    /// An answer shows a high watermark; `asked` is what had been shown when it was asked for.
-    pub(crate) fn shown(&mut self, place: &Place, asked: i64, high_watermark: i64) {
+    /// An answer shows a high watermark.
+    pub(crate) fn shown(&mut self, place: &Place, asked: &Asked, high_watermark: i64) {
+        let asked = asked.high_watermark;
         let model = self.partition(place);
         model.high_watermark = model.high_watermark.max(high_watermark);
         if high_watermark < asked {

@@ -1,6 +1,6 @@
 //! The log start offset.
 
-use super::{Invariant, Oracle, Place};
+use super::{Asked, Invariant, Oracle, Place};
 
 pub(super) const START_ONLY_ADVANCES: Invariant = Invariant {
     id: "log-start-advances",
@@ -9,19 +9,15 @@ pub(super) const START_ONLY_ADVANCES: Invariant = Invariant {
 };
 
 impl Oracle {
-    /// The log start offset that had been shown by now.
-    pub(crate) fn log_start(&mut self, place: &Place) -> i64 {
-        self.partition(place).start
-    }
-
     /// Deletion is about to be asked for.
     pub(crate) fn deleting_up_to(&mut self, place: &Place, offset: i64) {
         let model = self.partition(place);
         model.start_asked = model.start_asked.max(offset);
     }
 
-    /// An answer shows a log start offset; `asked` is what had been shown when it was asked for.
-    pub(crate) fn shown_start(&mut self, place: &Place, asked: i64, start: i64) {
+    /// An answer shows a log start offset.
+    pub(crate) fn shown_start(&mut self, place: &Place, asked: &Asked, start: i64) {
+        let asked = asked.start;
         let model = self.partition(place);
         model.start = model.start.max(start);
         let most = if model.retention { i64::MAX } else { model.start_asked };

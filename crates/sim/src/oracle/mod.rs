@@ -7,6 +7,8 @@
 
 mod acked_survive;
 mod committed_offsets;
+mod configs;
+mod fenced;
 mod gapless;
 mod generations;
 mod high_watermark;
@@ -18,15 +20,19 @@ mod offsets_once;
 mod one_owner;
 mod partition;
 mod producer_order;
+mod recreated;
 mod same_bytes;
 mod topics;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-pub(crate) use committed_offsets::CommitModel;
+pub(crate) use committed_offsets::{CommitModel, Deleting, Deletions};
 pub(crate) use no_panic::watch;
 pub(crate) use one_owner::Assignments;
-pub(crate) use partition::{Batch, PartitionModel, RecordId};
+pub(crate) use partition::{Asked, Batch, Format, PartitionModel, RecordId, Sync};
 pub(crate) use topics::TopicModel;
 
 /// Something that must hold.
@@ -39,7 +45,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 18] = [
+pub const INVARIANTS: [Invariant; 21] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -54,7 +60,10 @@ pub const INVARIANTS: [Invariant; 18] = [
     committed_offsets::COMMITS_SURVIVE,
     one_owner::ONE_OWNER,
     generations::GENERATIONS_ADVANCE,
+    fenced::FENCED,
     topics::TOPICS_SURVIVE,
+    configs::CONFIGS_SURVIVE,
+    recreated::RECREATED_IS_NEW,
     liveness::SERVES_AGAIN,
     liveness::OTHERS_SERVE,
     no_panic::NO_PANIC,
@@ -89,6 +98,12 @@ pub(crate) struct Oracle {
     /// By group and the partition that the commit is about.
     pub(crate) commits: BTreeMap<(String, Place), CommitModel>,
     groups: BTreeMap<String, generations::GroupModel>,
+    buried: BTreeMap<String, recreated::Buried>,
+    configs: configs::Configs,
+    /// Groups that were heard to be loaded since the broker began.
+    loaded: BTreeSet<String>,
+    /// Whether a disk was at fault since the broker began.
+    pub(crate) disturbed: bool,
     /// Whether `__consumer_offsets` is synced on every append.
     offsets_sync: bool,
     pub(crate) violations: Vec<Violation>,
@@ -107,14 +122,22 @@ impl Oracle {
 
     /// The model of a partition of a topic that was created.
     pub(crate) fn partition(&mut self, place: &Place) -> &mut PartitionModel {
-        let settings = self.topics.get(&place.0).map(|topic| (topic.sync, topic.retention));
-        let (sync, retention) = settings.unwrap_or_default();
-        let new = || PartitionModel::new(sync, retention);
-        self.partitions.entry(place.clone()).or_insert_with(new)
+        if !self.partitions.contains_key(place) {
+            let new = self.new_partition(place);
+            self.partitions.insert(place.clone(), new);
+        }
+        self.partitions.get_mut(place).expect("it was put there")
+    }
+
+    fn ended(&mut self) {
+        self.configs.ended();
+        self.loaded.clear();
+        self.disturbed = false;
     }
 
     /// Everything was made durable and the process ended.
     pub(crate) fn stopped(&mut self) {
+        self.ended();
         self.partitions.values_mut().for_each(PartitionModel::stopped);
         self.commits.values_mut().for_each(CommitModel::stopped);
         self.groups.values_mut().for_each(generations::GroupModel::stopped);
@@ -122,6 +145,7 @@ impl Oracle {
 
     /// The process died.
     pub(crate) fn killed(&mut self) {
+        self.ended();
         self.partitions.values_mut().for_each(PartitionModel::killed);
         self.commits.values_mut().for_each(CommitModel::killed);
         self.groups.values_mut().for_each(generations::GroupModel::killed);
@@ -129,6 +153,7 @@ impl Oracle {
 
     /// The machine lost power.
     pub(crate) fn crashed(&mut self) {
+        self.ended();
         let sync = self.offsets_sync;
         self.partitions.values_mut().for_each(PartitionModel::crashed);
         self.commits.values_mut().for_each(CommitModel::crashed);

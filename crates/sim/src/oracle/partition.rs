@@ -18,6 +18,22 @@ pub(crate) struct Known {
     pub(crate) soft: bool,
 }
 
+/// The format of a batch on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Format {
+    /// Messages without timestamps and headers.
+    V0,
+    /// Messages without headers.
+    V1,
+    V2,
+}
+
+impl Format {
+    pub(crate) fn magic(self) -> i8 {
+        self as i8
+    }
+}
+
 /// A batch as it was sent, perhaps more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Batch {
@@ -25,16 +41,39 @@ pub(crate) struct Batch {
     pub(crate) count: u32,
     /// Producer id, epoch and first sequence number.
     pub(crate) producer: Option<(i64, i16, i32)>,
+    pub(crate) format: Format,
+    /// Milliseconds since the epoch, of every record.
+    pub(crate) timestamp: i64,
+}
+
+/// Whether every append is synced before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    No,
+    /// Since the change of this number.
+    Since(u64),
+    Always,
+}
+
+/// What was known of a partition when something was asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// How often a topic of this name had been made.
+    pub(crate) era: u64,
+    pub(crate) high_watermark: i64,
+    pub(crate) start: i64,
+    pub(crate) sync: Sync,
 }
 
 #[derive(Debug)]
 pub(crate) struct PartitionModel {
-    /// Whether every append is synced before it counts.
-    pub(crate) sync: bool,
+    pub(crate) sync: Sync,
     /// Whether old records may go by themselves.
     pub(crate) retention: bool,
     pub(crate) known: BTreeMap<i64, Known>,
     pub(crate) sent: BTreeMap<u64, Batch>,
+    /// How many requests that name the topic, not its id, may still append a batch.
+    pub(crate) open: BTreeMap<u64, u32>,
     /// The largest high watermark that was shown and cannot have been lost.
     pub(crate) high_watermark: i64,
     /// The largest log start offset that was shown and cannot have been lost.
@@ -44,12 +83,13 @@ pub(crate) struct PartitionModel {
 }
 
 impl PartitionModel {
-    pub(crate) fn new(sync: bool, retention: bool) -> Self {
+    pub(crate) fn new(sync: Sync, retention: bool) -> Self {
         Self {
             sync,
             retention,
             known: BTreeMap::new(),
             sent: BTreeMap::new(),
+            open: BTreeMap::new(),
             high_watermark: 0,
             start: 0,
             start_asked: 0,
@@ -67,8 +107,13 @@ impl PartitionModel {
         // to the same place, after everything was lost.
         let known = self.known.entry(offset).or_insert(Known { id, durable: false, soft: false });
         known.soft = false;
-        known.durable |= self.sync;
+        known.durable |= self.sync == Sync::Always;
         None
+    }
+
+    /// What was appended at the end was synced, and so was all before it.
+    pub(crate) fn synced_to(&mut self, end: i64) {
+        self.known.range_mut(..end).for_each(|(_, known)| known.durable |= !known.soft);
     }
 
     /// Everything that may have been lost, from `offset` on, was.
@@ -89,12 +134,13 @@ impl PartitionModel {
     pub(super) fn killed(&mut self) {
         // As in Kafka, what DeleteRecords did is durable with the next checkpoint.
         self.start = 0;
+        self.open.clear();
     }
 
     pub(super) fn crashed(&mut self) {
         self.killed();
         self.known.values_mut().for_each(|known| known.soft |= !known.durable);
-        if !self.sync {
+        if self.sync != Sync::Always {
             self.high_watermark = self.high_watermark.min(self.hard_end());
         }
     }

@@ -117,3 +117,26 @@ fn names_are_not_synced() {
         ],
     );
 }
+
+#[test]
+fn an_old_reader_is_given_a_wrong_offset() {
+    check("converted-offset-zero", &["gapless", "same-bytes", "nothing-above-high-watermark"]);
+}
+
+#[test]
+fn the_former_id_of_a_static_member_is_accepted() {
+    check("old-static-id-lives", &["fenced"]);
+}
+
+#[test]
+fn a_topic_takes_up_the_logs_of_a_former_one() {
+    check(
+        "take-up-former-log",
+        &["recreated-is-new", "log-start-advances", "gapless", "nothing-above-high-watermark"],
+    );
+}
+
+#[test]
+fn offsets_of_a_deleted_topic_are_kept() {
+    check("keep-offsets-of-deleted-topic", &["commits-survive"]);
+}

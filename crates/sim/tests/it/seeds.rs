@@ -1,7 +1,11 @@
 //! Many seeds, and those that once found something.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
+use klamm_protocol::ApiKey;
 use klamm_sim::{Options, Outcome, run};
 
 /// How many seeds every test run takes.
@@ -46,6 +50,35 @@ fn seeds_that_found_something_find_nothing_more() {
     let seeds: Vec<u64> = lines.filter(|line| !line.starts_with('#')).filter_map(number).collect();
     assert!(!seeds.is_empty());
     check(&seeds);
+}
+
+/// Clients of all ages take part: what moves data and offsets is asked for in every version.
+#[test]
+fn every_version_is_used() {
+    const KEYS: [ApiKey; 15] = [
+        ApiKey::Produce,
+        ApiKey::Fetch,
+        ApiKey::ListOffsets,
+        ApiKey::Metadata,
+        ApiKey::OffsetCommit,
+        ApiKey::OffsetFetch,
+        ApiKey::FindCoordinator,
+        ApiKey::JoinGroup,
+        ApiKey::Heartbeat,
+        ApiKey::LeaveGroup,
+        ApiKey::SyncGroup,
+        ApiKey::InitProducerId,
+        ApiKey::CreateTopics,
+        ApiKey::DeleteTopics,
+        ApiKey::DeleteRecords,
+    ];
+    let all = (0..30).flat_map(|seed| run(seed, &Options::default()).versions);
+    let all: BTreeSet<(ApiKey, i16)> = all.collect();
+    for key in KEYS {
+        let served = key.stable_versions();
+        let missing = (served.min..=served.max).find(|version| !all.contains(&(key, *version)));
+        assert_eq!(missing, None, "of {key}");
+    }
 }
 
 #[test]
