@@ -51,7 +51,14 @@ fn the_answer_comes_before_the_append() {
 fn the_answer_comes_before_the_sync() {
     check(
         "answer-before-sync",
-        &["high-watermark-advances", "acked-survive", "same-bytes", "offsets-once"],
+        &[
+            "high-watermark-advances",
+            "acked-survive",
+            "same-bytes",
+            "offsets-once",
+            "commits-survive",
+            "generations-advance",
+        ],
     );
 }
 
