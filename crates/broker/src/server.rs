@@ -154,7 +154,11 @@ impl Server {
 
     /// Ends when the broker cannot go on, with the reason.
     pub async fn failed(&self) -> String {
-        self.broker.quorum.stopped_for_good().await
+        tokio::select! {
+            biased;
+            reason = self.broker.logs.all_failed() => reason,
+            reason = self.broker.quorum.stopped_for_good() => reason,
+        }
     }
 
     /// Dies without cleaning up, for tests: connections break, nothing is synced.

@@ -200,6 +200,12 @@ impl Broker {
         self.builder.disk.as_ref()
     }
 
+    /// Ends when the broker cannot go on, with the reason: its metadata cannot be written, or no log
+    /// directory is left in service. Then it should be stopped.
+    pub async fn failed(&self) -> String {
+        self.server.failed().await
+    }
+
     /// Stops: answers what is under way, syncs the logs and marks them as cleanly stopped.
     ///
     /// # Errors

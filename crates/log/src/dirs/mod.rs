@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use klamm_env::{Env, disk::Lock};
+use klamm_env::{Env, Watched, disk::Lock};
 pub use meta::MetaProperties;
 use parking_lot::{Mutex, RwLock};
 pub use start::{ConfigOf, DirOpen};
@@ -82,6 +82,8 @@ pub struct LogDirs {
     /// Whether a configured directory could not be taken into service.
     is_one_left_out: bool,
     logs: RwLock<BTreeMap<TopicPartition, (usize, Arc<Log>)>>,
+    /// Whether no directory is left in service.
+    all_failed: Watched<bool>,
     /// One checkpoint is written at a time: what is written last is what is known last.
     checkpointing: Mutex<()>,
 }
@@ -96,6 +98,14 @@ impl LogDirs {
     /// in one that is not, and must not be begun anew elsewhere.
     pub fn are_all_in_service(&self) -> bool {
         !self.is_one_left_out && self.dirs.iter().all(|dir| dir.offline_reason().is_none())
+    }
+
+    /// Ends when no directory is left in service, with the reason of the last: as in Kafka, a broker
+    /// has nothing to do then.
+    pub async fn all_failed(&self) -> String {
+        self.all_failed.wait_for(|all| all).await;
+        let last = self.dirs.iter().rev().find_map(|dir| dir.offline_reason());
+        format!("all log directories are out of service: {}", last.unwrap_or_default())
     }
 
     /// The log of a partition.
@@ -261,5 +271,6 @@ impl LogDirs {
                 log.set_offline(reason);
             }
         }
+        self.all_failed.set(self.dirs.iter().all(|dir| dir.offline_reason().is_some()));
     }
 }

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use klamm_env::{Disk, Env, disk};
+use klamm_env::{Disk, Env, Watched, disk};
 use parking_lot::{Mutex, RwLock};
 
 use super::{LogDir, LogDirs, MetaProperties};
@@ -71,6 +71,7 @@ impl DirOpen {
                 env: self.env,
                 dirs,
                 is_one_left_out,
+                all_failed: Watched::new(false),
                 logs: RwLock::default(),
                 checkpointing: Mutex::default(),
             }),
