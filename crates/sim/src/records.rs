@@ -68,7 +68,7 @@ pub(crate) struct ReadRecord {
 fn identify(found: &RecordRef<'_>, bytes_max: u64) -> ReadRecord {
     let mut headers = 0;
     let mut is_right = true;
-    for header in found.headers.clone() {
+    for header in found.headers {
         is_right &= header == HEADER;
         headers += 1;
     }

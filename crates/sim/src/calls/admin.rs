@@ -261,17 +261,10 @@ pub(crate) async fn delete_offset(
     place: &Place,
 ) -> Option<ErrorCode> {
     let deletions = world.oracle().deleting_commits(Deleting::One(group, place));
-    let partition = OffsetDeleteRequestPartition { partition_index: place.1, ..Default::default() };
-    let topic = OffsetDeleteRequestTopic {
-        name: Cow::Borrowed(&place.0),
-        partitions: vec![partition],
-        ..Default::default()
-    };
-    let request = OffsetDeleteRequest {
-        group_id: Cow::Borrowed(group),
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let partition = OffsetDeleteRequestPartition { partition_index: place.1 };
+    let topic =
+        OffsetDeleteRequestTopic { name: Cow::Borrowed(&place.0), partitions: vec![partition] };
+    let request = OffsetDeleteRequest { group_id: Cow::Borrowed(group), topics: vec![topic] };
     let version = client.version::<OffsetDeleteRequest<'_>>();
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: OffsetDeleteResponse<'_> = reply.decode().ok()?;
