@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use klamm_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use klamm_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use klamm_protocol::messages::{FindCoordinatorRequest, JoinGroupRequest, SyncGroupRequest};
+use klamm_protocol::messages::{
+    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, SyncGroupRequest,
+};
 use serde_json::Value;
 
 use crate::Target;
@@ -20,10 +22,13 @@ use crate::wire::{Connection, PATIENCE, decode};
 const FIND_COORDINATOR_VERSION: i16 = 2;
 const JOIN_GROUP_VERSION: i16 = 5;
 const SYNC_GROUP_VERSION: i16 = 3;
+const HEARTBEAT_VERSION: i16 = 3;
+const REBALANCE_IN_PROGRESS: i16 = 27;
 const MEMBER_ID_REQUIRED: i16 = 79;
-/// What a member says of its subscription, and what it is assigned: about as much as with a
-/// topic of one name.
-const METADATA: [u8; 64] = [7; 64];
+/// What a member says of its subscription, to one topic: Kafka's coordinator reads it.
+const SUBSCRIPTION: &[u8] = b"\0\0\0\0\0\x01\0\x04load\xff\xff\xff\xff";
+/// What it is assigned: partition 0 of the topic.
+const ASSIGNMENT: &[u8] = b"\0\0\0\0\0\x01\0\x04load\0\0\0\x01\0\0\0\0\xff\xff\xff\xff";
 
 /// Options of `load rebalance`.
 #[derive(Debug, Clone, Args)]
@@ -63,6 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
     let start = Instant::now();
     late.send_join(group)?;
     members.push(late);
+    members[0].await_rebalance(group)?;
     rebalance_others(&mut members, group)?;
     report.set("rebalance_seconds", start.elapsed().as_secs_f64());
     if let (Some(before), Some(after)) = (before, cpu()?) {
@@ -110,7 +116,7 @@ fn rebalance_others(members: &mut [Member], group: &str) -> Result<()> {
 
 fn finish(members: &mut [Member], group: &str) -> Result<()> {
     for member in members.iter_mut() {
-        member.receive_join()?;
+        member.receive_join().context("an answer to a member that joins")?;
     }
     let generation = members.first().context("there are members")?.generation;
     let leaders = members.iter().filter(|m| !m.assigns.is_empty()).count();
@@ -144,10 +150,32 @@ impl Member {
         bail!("a member has no id after {PATIENCE:?}")
     }
 
+    /// Waits until the coordinator asks the members to join again. A member that does so before
+    /// would be told that it is in the group already.
+    fn await_rebalance(&mut self, group: &str) -> Result<()> {
+        let request = HeartbeatRequest {
+            group_id: group.into(),
+            generation_id: self.generation,
+            member_id: self.id.as_str().into(),
+            ..HeartbeatRequest::default()
+        };
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let frame = self.connection.call(HEARTBEAT_VERSION, &request)?;
+            let answer = decode::<HeartbeatRequest<'_>>(HEARTBEAT_VERSION, &frame)?;
+            match answer.error_code {
+                0 => std::thread::sleep(Duration::from_millis(1)),
+                REBALANCE_IN_PROGRESS => return Ok(()),
+                code => bail!("a heartbeat is answered with error {code}"),
+            }
+        }
+        bail!("no rebalance begins after {PATIENCE:?}")
+    }
+
     fn send_join(&mut self, group: &str) -> Result<()> {
         let protocol = JoinGroupRequestProtocol {
             name: "range".into(),
-            metadata: METADATA[..].into(),
+            metadata: SUBSCRIPTION.into(),
             ..JoinGroupRequestProtocol::default()
         };
         let request = JoinGroupRequest {
@@ -174,7 +202,7 @@ impl Member {
     fn send_sync(&mut self, group: &str) -> Result<()> {
         let assignments = self.assigns.iter().map(|id| SyncGroupRequestAssignment {
             member_id: id.as_str().into(),
-            assignment: METADATA[..].into(),
+            assignment: ASSIGNMENT.into(),
             ..SyncGroupRequestAssignment::default()
         });
         let request = SyncGroupRequest {
@@ -191,7 +219,7 @@ impl Member {
         let frame = self.connection.receive()?;
         let answer = decode::<SyncGroupRequest<'_>>(SYNC_GROUP_VERSION, &frame)?;
         ensure!(answer.error_code == 0, "syncing: error {}", answer.error_code);
-        ensure!(answer.assignment.len() == METADATA.len(), "a member has no assignment");
+        ensure!(*answer.assignment == *ASSIGNMENT, "a member has no assignment");
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use klamm_protocol::messages::{
 use klamm_protocol::wire::{Message, Reader, Request, frame};
 
 /// Bounds every wait for a state of the broker.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// No answer is larger.
 const FRAME_BYTES_MAX: usize = 512 << 20;
 /// The client id of all requests.

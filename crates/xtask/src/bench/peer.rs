@@ -103,6 +103,8 @@ impl Installed {
     pub(super) fn new(places: &Places, out: &Path, klamm: Option<&Path>) -> Result<Self> {
         let (logs, data) = (out.join("logs"), out.join("data"));
         std::fs::create_dir_all(&logs)?;
+        // What a run that was interrupted left; that there is none is no error.
+        std::fs::remove_dir_all(&data).ok();
         std::fs::create_dir_all(&data)?;
         let klamm = match klamm {
             Some(program) => program.canonicalize().context("--klamm")?,

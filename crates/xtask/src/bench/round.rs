@@ -21,7 +21,9 @@ const WARM_UP_SECONDS: f64 = 3.0;
 /// A started broker is left alone so long before its memory is read.
 const IDLE_SECONDS: f64 = 2.0;
 /// Topics that the partitions of `How::Partitions` are spread over.
-const MANY_TOPICS: &str = "10";
+const MANY_TOPICS: u64 = 10;
+/// Each of them gets one record of this size.
+const MANY_RECORD_BYTES: u64 = 1024;
 
 /// How long a load runs and how much it fills.
 #[derive(Debug, Clone, Copy)]
@@ -150,15 +152,16 @@ impl<'a> Rounds<'a> {
         Ok(vec![again, Printed::of(&[("filled_gb", gb)])])
     }
 
-    fn partitions(&self, peer: Peer, each: &str) -> Result<Vec<Printed>> {
+    fn partitions(&self, peer: Peer, each: u64) -> Result<Vec<Printed>> {
+        let once = each * MANY_TOPICS * MANY_RECORD_BYTES;
         let mut broker = self.start(peer)?.0;
         let many = |words: &[&str]| {
             Words::new(words).option("--topics", MANY_TOPICS).option("--partitions", each)
         };
         let words = many(&["partitions"]).with("--keep").against(&broker, "kept")?;
         let made = self.load.run(&words).with_context(|| broker.said())?;
-        let words = self.timed(many(&["raw-produce", "--request-partitions", "100"]));
-        let words = words.option("--connections", 2).with("--existing").with("--keep");
+        let words = many(&["raw-produce", "--request-partitions", "100", "--connections", "2"]);
+        let words = words.option("--total-bytes", once).with("--existing").with("--keep");
         let words = words.against(&broker, "kept")?;
         let produced = self.load.run(&words).with_context(|| broker.said())?;
         broker.stop(Stop::InOrder)?;
