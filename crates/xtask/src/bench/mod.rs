@@ -170,7 +170,12 @@ fn play(
     if let How::Machine(words) = scenario.how {
         return keep(scenario, results, rounds.machine(scenario, words, round)?);
     }
-    for (index, peer) in peers.iter().enumerate() {
+    let mut order: Vec<_> = peers.iter().enumerate().collect();
+    // Who is first finds memory and caches as the load before left them.
+    if round.is_multiple_of(2) {
+        order.reverse();
+    }
+    for (index, peer) in order {
         let run = match brokers.get(index).filter(|_| scenario.is_shared()) {
             Some(broker) => rounds.shared(scenario, broker, round, results)?,
             None => rounds.own(scenario, *peer, round)?,

@@ -82,11 +82,6 @@ impl Peer {
             Peer::KafkaTuned => "kafka-tuned",
         }
     }
-
-    /// Whether it becomes faster while it runs.
-    pub(super) fn needs_warming(self) -> bool {
-        self != Peer::Klamm
-    }
 }
 
 /// Where programs and folders are.

@@ -9,7 +9,8 @@ use super::peer::{Broker, Installed, Peer};
 use super::results::{MACHINE, Printed, Results, Run, THEIRS};
 use super::scenario::{Fill, How, Scenario, Stop, Tool};
 
-/// Loads that make a JVM compile what it will run.
+/// Loads that make a JVM compile what it will run. Ours gets them as well: memory that a virtual
+/// machine has not used lately is slow the first time.
 const WARM_UP: &[&[&str]] = &[
     &["raw-produce", "--connections", "4", "--in-flight", "32", "--record-bytes", "100"],
     &["produce"],
@@ -17,7 +18,7 @@ const WARM_UP: &[&[&str]] = &[
     &["follow", "--rate", "2000"],
 ];
 /// Each of them takes so long.
-const WARM_UP_SECONDS: f64 = 3.0;
+const WARM_UP_SECONDS: f64 = 2.5;
 /// A started broker is left alone so long before its memory is read.
 const IDLE_SECONDS: f64 = 2.0;
 /// Topics that the partitions of `How::Partitions` are spread over.
@@ -48,11 +49,11 @@ fn microseconds_now() -> Result<u128> {
 }
 
 impl<'a> Rounds<'a> {
-    /// Starts the brokers that run all the time, and warms those that need it.
+    /// Starts the brokers that run all the time, and warms them.
     pub(super) fn start_all(&self, peers: &[Peer]) -> Result<Vec<Broker<'a>>> {
         let started = peers.iter().map(|peer| Ok(self.start(*peer)?.0));
         let brokers = started.collect::<Result<Vec<_>>>()?;
-        for broker in brokers.iter().filter(|broker| broker.peer.needs_warming()) {
+        for broker in &brokers {
             for (number, words) in WARM_UP.iter().enumerate() {
                 let words = Words::new(words).option("--seconds", WARM_UP_SECONDS);
                 let words = words.against(broker, &format!("warm-up-{number}"))?;
