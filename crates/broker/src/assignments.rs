@@ -20,6 +20,7 @@ use klamm_replication::Leadership;
 use crate::{
     broker::{Broker, log_config},
     groups::OFFSETS_TOPIC,
+    open_logs::{Unopened, open_logs},
     partition::{Partition, Topic},
 };
 
@@ -41,7 +42,8 @@ pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::
     let threads = broker.settings.load().log.recovery_threads_per_data_dir;
     let threads = usize::try_from(threads).unwrap_or(1);
     let failed = broker.logs.open_all(threads, Arc::new(config_of)).await?;
-    let mut failed: BTreeMap<TopicPartition, String> = failed.into_iter().collect();
+    let mut failed: BTreeMap<TopicPartition, Unopened> =
+        failed.iter().map(|(name, error)| (name.clone(), Unopened::from(error))).collect();
     let topics: Vec<_> = image.topics().cloned().collect();
     if !broker.logs.are_all_in_service() {
         failed.extend(topics.iter().flat_map(|topic| out_of_reach(broker, topic)));
@@ -55,12 +57,15 @@ pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::
 
 /// The partitions whose logs were not found, while a directory that may hold them is out of
 /// service: to begin them anew elsewhere would give out their offsets twice.
-fn out_of_reach(broker: &Broker, topic: &TopicImage) -> Vec<(TopicPartition, String)> {
+fn out_of_reach(broker: &Broker, topic: &TopicImage) -> Vec<(TopicPartition, Unopened)> {
     let led = topic.partitions().filter(|(_, state)| state.leader == broker.node_id);
     let names = led.map(|(index, _)| TopicPartition::new(topic.name.to_string(), index));
     let lost = names.filter(|name| broker.logs.get(name).is_none());
-    lost.map(|name| (name, "it may be in a log directory that is out of service".to_owned()))
-        .collect()
+    let broken = |name: TopicPartition| {
+        tracing::error!("{name} is offline: it may be in a log directory that is out of service");
+        (name, Unopened::Broken)
+    };
+    lost.map(broken).collect()
 }
 
 /// Follows one step of the metadata.
@@ -93,19 +98,31 @@ pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Del
     }
 }
 
+/// Tries logs again for which there was no room.
+pub(crate) async fn retry(broker: &Arc<Broker>, image: &Arc<Image>) {
+    for id in broker.wait_for_room.topics() {
+        match image.topic_by_id(id).cloned() {
+            Some(topic) => take_up(broker, image, &topic, &BTreeMap::new()).await,
+            None => broker.wait_for_room.forget(id),
+        }
+    }
+}
+
 /// Tells the controller that partitions are whole again which an unclean stop had left in doubt:
 /// their logs are open, so recovery is over.
 async fn recovered(broker: &Arc<Broker>, image: &Image) {
     let broker_epoch = broker.broker_epoch.load(Ordering::Acquire);
-    let mine =
-        |state: &klamm_metadata::Partition| state.recovering && state.leader == broker.node_id;
+    let mine = |topic: &str, index: i32, state: &klamm_metadata::Partition| {
+        let is_open = || broker.topics.partition(topic, index).is_some_and(|p| p.log().is_some());
+        state.recovering && state.leader == broker.node_id && is_open()
+    };
     let topics: Vec<_> = image
         .topics()
         .map(|topic| TopicData {
             topic_id: topic.id,
             partitions: topic
                 .partitions()
-                .filter(|(_, state)| mine(state))
+                .filter(|(index, state)| mine(&topic.name, *index, state))
                 .map(|(index, state)| whole(index, state, broker.node_id, broker_epoch))
                 .collect(),
             ..TopicData::default()
@@ -149,7 +166,7 @@ async fn take_up(
     broker: &Arc<Broker>,
     image: &Image,
     found: &Arc<TopicImage>,
-    failed: &BTreeMap<TopicPartition, String>,
+    failed: &BTreeMap<TopicPartition, Unopened>,
 ) {
     let topic = broker.topics.by_id(found.id).unwrap_or_else(|| {
         Arc::new(Topic {
@@ -169,14 +186,27 @@ async fn take_up(
             isr: state.isr.to_vec(),
         };
         let at = usize::try_from(index).unwrap_or(0);
+        let waited = broker.wait_for_room.take(topic.id, index);
         match partitions.get(at) {
-            Some(Some(partition)) => partition.change(&leadership),
-            _ => wanted.push((index, leadership)),
+            Some(Some(partition)) if !waited => partition.change(&leadership),
+            _ => wanted.push((index, leadership, waited)),
         }
     }
-    let opened = open_logs(broker, &topic, wanted.iter().map(|(index, _)| *index), failed).await;
+    let indexes = wanted.iter().map(|(index, ..)| *index);
+    let opened = open_logs(broker, &topic, indexes, failed).await;
     let mut new = Vec::new();
-    for ((index, leadership), log) in wanted.into_iter().zip(opened) {
+    for ((index, leadership, waited), opened) in wanted.into_iter().zip(opened) {
+        match opened {
+            Err(Unopened::NoRoom) => {
+                if !waited {
+                    tracing::warn!("{}-{index} is offline until there is room", topic.name);
+                }
+                broker.wait_for_room.add(topic.id, index);
+            }
+            Ok(_) if waited => tracing::info!("{}-{index} has found room", topic.name),
+            _ => {}
+        }
+        let log = opened.ok();
         let partition = Arc::new(lead(broker, &topic, index, &leadership, log));
         let at = usize::try_from(index).unwrap_or(0);
         if partitions.len() <= at {
@@ -205,59 +235,6 @@ fn lead(
     let dir = broker.logs.dir_of(&name);
     let checkpointed = dir.and_then(|dir| dir.checkpointed_high_watermark(&name)).unwrap_or(0);
     Partition::lead(index, broker.node_id, log, leadership, checkpointed)
-}
-
-/// Opens logs, or makes them; none where that fails. In the order asked.
-async fn open_logs(
-    broker: &Arc<Broker>,
-    topic: &Arc<Topic>,
-    indexes: impl Iterator<Item = i32>,
-    failed: &BTreeMap<TopicPartition, String>,
-) -> Vec<Option<Arc<Log>>> {
-    let names: Vec<TopicPartition> =
-        indexes.map(|index| TopicPartition::new(topic.name.clone(), index)).collect();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    let (source, topic) = (Arc::clone(broker), Arc::clone(topic));
-    let broken: Vec<bool> = names.iter().map(|name| failed.contains_key(name)).collect();
-    let count = names.len();
-    let work = move || {
-        let open = |(name, broken): (&TopicPartition, &bool)| {
-            if *broken { None } else { open_log(&source, &topic, name) }
-        };
-        names.iter().zip(&broken).map(open).collect()
-    };
-    disk::run(&broker.env.disk, work).await.unwrap_or_else(|_| vec![None; count])
-}
-
-fn open_log(broker: &Broker, topic: &Topic, name: &TopicPartition) -> Option<Arc<Log>> {
-    let config = log_config(&topic.config.load(), &broker.env);
-    let aside = broker.logs.set_former_aside(name, &topic.id.to_string());
-    let opened = aside.map_err(Into::into);
-    let opened = opened.and_then(|()| broker.logs.open_or_create(name, config));
-    let opened = opened.map_err(|error| error.to_string()).and_then(|(log, _)| {
-        let ready = log
-            .write_partition_metadata(&topic.id.to_string())
-            .and_then(|()| sync_what_was_found(&log));
-        ready.map_err(|error| error.to_string())?;
-        Ok(log)
-    });
-    match opened {
-        Ok(log) => Some(log),
-        Err(error) => {
-            tracing::error!("{name} is offline: {error}");
-            None
-        }
-    }
-}
-
-/// Where every append must be synced to count, so must be what recovery found.
-fn sync_what_was_found(log: &Log) -> std::io::Result<()> {
-    if log.config().sync_each_append() && log.recovery_point() < log.end_offset() {
-        return log.flush_now();
-    }
-    Ok(())
 }
 
 fn reconfigure_topic(broker: &Broker, image: &Image, topic: &Topic) {

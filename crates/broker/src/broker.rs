@@ -22,6 +22,7 @@ use crate::{
     groups::Groups,
     listener::{Connections, RequestMemory, StopBell},
     metrics::Metrics,
+    open_logs::WaitForRoom,
     partition::{Partition, Topic},
     producer_ids::ProducerIds,
     topics::Topics,
@@ -40,6 +41,8 @@ pub(crate) struct Broker {
     pub(crate) quorum: Quorum,
     pub(crate) logs: Arc<LogDirs>,
     pub(crate) topics: Topics,
+    /// Partitions whose logs could not be opened for want of room.
+    pub(crate) wait_for_room: WaitForRoom,
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) telemetry: Telemetry,

@@ -18,6 +18,7 @@ mod frames;
 mod groups;
 mod listener;
 mod metrics;
+mod open_logs;
 mod partition;
 mod producer_ids;
 mod records;

@@ -18,6 +18,7 @@ use klamm_env::{
     net::{ListenOptions, Listener},
 };
 use klamm_log::{DirOpen, LogDirs, MetaProperties};
+use klamm_metadata::Image;
 use klamm_protocol::{
     messages::{
         BrokerHeartbeatRequest, BrokerRegistrationRequest,
@@ -35,6 +36,7 @@ use crate::{
     groups::Groups,
     listener::{self, RequestMemory, StopBell},
     metrics::Metrics,
+    open_logs::WaitForRoom,
     producer_ids::ProducerIds,
     rules::Rules,
     tasks,
@@ -93,6 +95,7 @@ impl Server {
             cluster_id,
             logs,
             topics: Topics::default(),
+            wait_for_room: WaitForRoom::default(),
             groups: Groups::default(),
             producer_ids: ProducerIds::default(),
             broker_epoch: AtomicI64::new(-1),
@@ -116,7 +119,7 @@ impl Server {
         let first = first.ok_or_else(|| StartError::Quorum("it stopped at once".to_owned()))?;
         assignments::start(&broker, &first.image).await?;
         broker.applied.set(first.offset);
-        tokio::spawn(follow(Arc::clone(&broker), updates));
+        tokio::spawn(follow(Arc::clone(&broker), first.image, updates));
         tokio::spawn(heartbeat(Arc::clone(&broker), broker_epoch));
         tasks::start(&broker);
         tokio::spawn({
@@ -367,16 +370,21 @@ fn serve(broker: &Arc<Broker>, bound: Vec<Bound>) -> Vec<(String, SocketAddr)> {
 }
 
 /// Follows the metadata, step by step.
-async fn follow(broker: Arc<Broker>, mut updates: Updates) {
+async fn follow(broker: Arc<Broker>, mut image: Arc<Image>, mut updates: Updates) {
     let stop = broker.stop.listen();
     loop {
         let update = tokio::select! {
             biased;
             () = stop.wait() => return,
             update = updates.next() => update,
+            () = broker.wait_for_room.retry() => {
+                assignments::retry(&broker, &image).await;
+                continue;
+            }
         };
         let Some(update) = update else { return };
-        assignments::follow(&broker, &update.image, &update.delta).await;
+        image = update.image;
+        assignments::follow(&broker, &image, &update.delta).await;
         broker.applied.set(update.offset);
     }
 }

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{LogDir, LogDirs, MetaProperties};
 use crate::{
-    LogConfig, TopicPartition,
+    LogConfig, OpenError, TopicPartition,
     checkpoint::{HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
     log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, parse_partition_dir},
@@ -183,7 +183,7 @@ impl LogDirs {
         self: &Arc<Self>,
         threads: usize,
         config_of: Arc<ConfigOf>,
-    ) -> io::Result<Vec<(TopicPartition, String)>> {
+    ) -> io::Result<Vec<(TopicPartition, OpenError)>> {
         let found = Arc::new(self.find_logs(&*config_of)?);
         let next = Arc::new(AtomicUsize::new(0));
         let mut workers = Vec::new();
@@ -231,7 +231,7 @@ impl LogDirs {
         found: &Found,
         next: &AtomicUsize,
         config_of: &ConfigOf,
-    ) -> Vec<(TopicPartition, String)> {
+    ) -> Vec<(TopicPartition, OpenError)> {
         let mut failed = Vec::new();
         while let Some((at, name)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some((_, config)) = config_of(name) else { continue };
@@ -245,7 +245,7 @@ impl LogDirs {
                 }
                 Err(error) => {
                     tracing::error!("{name} is offline: {error}");
-                    failed.push((name.clone(), error.to_string()));
+                    failed.push((name.clone(), error));
                 }
             }
         }
