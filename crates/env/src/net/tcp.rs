@@ -7,12 +7,13 @@
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
+    pin::pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::{BufMut, BytesMut};
 use tokio::{
-    io::{AsyncWrite, Interest},
+    io::{AsyncReadExt, AsyncWrite, Interest},
     net::{TcpListener, TcpSocket, TcpStream},
 };
 
@@ -109,13 +110,9 @@ impl Connection for TcpConnection {
         buf: &mut BytesMut,
         limit: usize,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(&mut buf.limit(limit)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        // Knows of a read that did not fill the buffer that the next would block, without a call.
+        let mut limited = buf.limit(limit);
+        pin!(self.stream.read_buf(&mut limited)).poll(cx)
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, queue: &mut SendQueue) -> Poll<io::Result<()>> {
