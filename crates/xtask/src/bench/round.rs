@@ -9,8 +9,7 @@ use super::peer::{Broker, Installed, Peer};
 use super::results::{MACHINE, Printed, Results, Run, THEIRS};
 use super::scenario::{Fill, How, Scenario, Stop, Tool};
 
-/// Loads that make a JVM compile what it will run. Ours gets them as well: memory that a virtual
-/// machine has not used lately is slow the first time.
+/// Loads that make a JVM compile what it will run; all brokers get them.
 const WARM_UP: &[&[&str]] = &[
     &["raw-produce", "--connections", "4", "--in-flight", "32", "--record-bytes", "100"],
     &["produce"],
@@ -19,6 +18,8 @@ const WARM_UP: &[&[&str]] = &[
 ];
 /// Each of them takes so long.
 const WARM_UP_SECONDS: f64 = 2.5;
+/// More than a round produces: see [`Rounds::touch_memory`].
+const TOUCHED_BYTES: usize = 1536 << 20;
 /// A started broker is left alone so long before its memory is read.
 const IDLE_SECONDS: f64 = 2.0;
 /// Topics that the partitions of `How::Partitions` are spread over.
@@ -94,8 +95,19 @@ impl<'a> Rounds<'a> {
             _ => anyhow::bail!("{} has brokers of its own", scenario.name),
         };
         let words = self.timed(words).against(broker, &topic)?;
+        self.touch_memory()?;
         let printed = self.load.run(&words).with_context(|| broker.said())?;
         Ok(Run::new(scenario.name, broker.peer.name(), round, &[printed]))
+    }
+
+    /// Fills a part of the page cache and empties it again. Memory that a virtual machine has not
+    /// used lately must first be found by its host, which costs whoever writes to it several times
+    /// as much as the copy: noise, larger than what is measured.
+    fn touch_memory(&self) -> Result<()> {
+        let file = self.installed.data().join("touched");
+        std::fs::write(&file, vec![1; TOUCHED_BYTES])?;
+        std::fs::remove_file(&file)?;
+        Ok(())
     }
 
     /// A round with a broker of its own.
