@@ -218,8 +218,9 @@ impl LogDirs {
     /// # Errors
     /// A directory that is in service failed; it no longer is.
     pub fn forget_deleted(&self) -> io::Result<()> {
-        self.checkpoint_recovery_points()?;
-        self.checkpoint_start_offsets()
+        // Both, though one directory fails: the others are to forget all the same.
+        let (points, starts) = (self.checkpoint_recovery_points(), self.checkpoint_start_offsets());
+        points.and(starts)
     }
 
     /// Sets aside what a former topic of the same name left in a partition's place.

@@ -65,6 +65,10 @@ impl CommitModel {
         number
     }
 
+    fn is_being_deleted(&self) -> bool {
+        self.in_flight.intersection(&self.deletions).next().is_some()
+    }
+
     /// What a fetch finds after this.
     fn value(&self, number: u64) -> u64 {
         if self.deletions.contains(&number) { 0 } else { number }
@@ -161,7 +165,15 @@ impl Oracle {
 
     /// A commit is about to be sent; gives its number.
     pub(crate) fn committing(&mut self, group: &str, place: &Place) -> u64 {
-        self.commit_model(group, place).begin()
+        let known = self.commits.contains_key(&(group.to_owned(), place.clone()));
+        let mut of_group = self.commits.iter().filter(|((name, _), _)| name == group);
+        // A deletion of the group that is under way may take this commit as well.
+        let may_go = !known && of_group.any(|(_, model)| model.is_being_deleted());
+        let model = self.commit_model(group, place);
+        if may_go {
+            model.begin_deletion();
+        }
+        model.begin()
     }
 
     /// Commits are about to be deleted.
