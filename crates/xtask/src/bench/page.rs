@@ -20,7 +20,7 @@ const HEAD: &str = "\
 
 - A broker's CPU time is utime and stime of its process over the measured time; memory is the largest resident set seen.
 - \"Times as good\" is ours over Kafka's, or Kafka's over ours where less is better: the median of the rounds, with the lowest and the highest in parentheses.
-- Kafka's JVM runs with the options of its start script. All brokers are warmed by the same loads before the first round, except where starting one is what is measured. Values of records are random bytes, or text where a codec is measured. Every round has a new topic and begins with a warm-up that is not counted; before it the page cache is filled and emptied, because memory that a virtual machine has not used lately costs its first writer several times as much as the copy.
+- Kafka's JVM runs with the options of its start script. All brokers are warmed by the same loads before the first round, except where starting one is what is measured. Values of records are random bytes, or text where a codec is measured. Every round has a new topic and begins with a warm-up that is not counted; before it the page cache is filled and emptied where much is written, because memory that a virtual machine has not used lately costs its first writer several times as much as the copy.
 - Loads come from `benches/`: librdkafka, or prepared requests on bare sockets, which take less of a core than any broker. With a rate they keep to a schedule, and latency counts from it.
 ";
 

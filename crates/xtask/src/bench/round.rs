@@ -1,5 +1,6 @@
 //! One round: a scenario against one broker.
 
+use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -19,7 +20,9 @@ const WARM_UP: &[&[&str]] = &[
 /// Each of them takes so long.
 const WARM_UP_SECONDS: f64 = 2.5;
 /// More than a round produces: see [`Rounds::touch_memory`].
-const TOUCHED_BYTES: usize = 1536 << 20;
+const TOUCHED_BYTES: usize = 4 << 30;
+/// Written at once.
+const TOUCHED_AT_ONCE: usize = 1 << 20;
 /// A started broker is left alone so long before its memory is read.
 const IDLE_SECONDS: f64 = 2.0;
 /// Topics that the partitions of `How::Partitions` are spread over.
@@ -95,7 +98,9 @@ impl<'a> Rounds<'a> {
             _ => anyhow::bail!("{} has brokers of its own", scenario.name),
         };
         let words = self.timed(words).against(broker, &topic)?;
-        self.touch_memory()?;
+        if scenario.how.writes() {
+            self.touch_memory()?;
+        }
         let printed = self.load.run(&words).with_context(|| broker.said())?;
         Ok(Run::new(scenario.name, broker.peer.name(), round, &[printed]))
     }
@@ -104,10 +109,13 @@ impl<'a> Rounds<'a> {
     /// used lately must first be found by its host, which costs whoever writes to it several times
     /// as much as the copy: noise, larger than what is measured.
     fn touch_memory(&self) -> Result<()> {
-        let file = self.installed.data().join("touched");
-        std::fs::write(&file, vec![1; TOUCHED_BYTES])?;
-        std::fs::remove_file(&file)?;
-        Ok(())
+        let path = self.installed.data().join("touched");
+        let mut file = std::fs::File::create(&path)?;
+        let bytes = vec![1; TOUCHED_AT_ONCE];
+        for _ in 0..TOUCHED_BYTES / TOUCHED_AT_ONCE {
+            file.write_all(&bytes)?;
+        }
+        Ok(std::fs::remove_file(&path)?)
     }
 
     /// A round with a broker of its own.

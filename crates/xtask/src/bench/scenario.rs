@@ -36,6 +36,18 @@ pub(super) enum How {
     Partitions(u64),
 }
 
+impl How {
+    /// Whether the load fills the page cache.
+    pub(super) fn writes(&self) -> bool {
+        match self {
+            Self::Load(words) | Self::HalfOf(_, words) => {
+                words.first().is_some_and(|word| word.ends_with("produce"))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// How a broker is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
