@@ -101,6 +101,7 @@ struct TcpConnection {
 const GATHER_MAX: usize = 64;
 
 /// The most bytes of a file one call sends, so that one connection does not hold a worker.
+#[cfg(target_os = "linux")]
 const SENDFILE_BYTES_MAX: u64 = 1 << 20;
 
 impl Connection for TcpConnection {
