@@ -227,6 +227,7 @@ fn machine() -> Result<Machine> {
         processor: value("/proc/cpuinfo", "model name")?,
         cores: std::thread::available_parallelism()?.get(),
         memory_gb: kb >> 20,
-        kernel: said("uname", &["-sr"])?,
+        // What a vendor adds to the release says nothing to others.
+        kernel: said("uname", &["-sr"])?.split('-').next().unwrap_or_default().to_owned(),
     })
 }
