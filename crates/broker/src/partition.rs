@@ -6,7 +6,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering, fence},
     },
 };
 
@@ -323,6 +323,8 @@ impl Waiters {
     }
 
     fn wake(&self) {
+        // Between what is new and the look for who waits; who waits registers before it looks.
+        fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }

@@ -102,6 +102,7 @@ impl Log {
         let last = appended.last_offset;
         let rolled = self.roll_if_needed(&mut writer, records, last, options.now_ms)?;
         self.write(&mut writer, records, &batches)?;
+        self.show_transactions(&writer);
         writer.unsynced_since_ms.get_or_insert(options.now_ms);
         let unsynced = last + 1 - self.recovery_point();
         Ok(Appended { rolled, sync_due: unsynced >= config.flush_messages, ..appended })

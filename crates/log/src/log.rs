@@ -41,6 +41,9 @@ pub struct Log {
     pub(crate) tail: Mutex<Tail>,
     pub(crate) start_offset: AtomicI64,
     pub(crate) recovery_point: AtomicI64,
+    /// [`Log::first_open_transaction`], for readers: they must not wait for who appends. The largest
+    /// number for none.
+    pub(crate) first_open: AtomicI64,
     pub(crate) writer: Mutex<Writer>,
     /// Held while a flush runs, so that those who wait for one share the next.
     pub(crate) flushing: tokio::sync::Mutex<()>,
@@ -123,7 +126,12 @@ impl Log {
 
     /// Where the oldest open transaction began.
     pub fn first_open_transaction(&self) -> Option<i64> {
-        self.writer.lock().producers.first_open_transaction()
+        Some(self.first_open.load(Ordering::Acquire)).filter(|offset| *offset < i64::MAX)
+    }
+
+    /// Shows readers what has changed about transactions.
+    pub(crate) fn show_transactions(&self, writer: &Writer) {
+        self.first_open.store(first_open(writer), Ordering::Release);
     }
 
     /// Forgets producers that were silent for `expiration_ms`.
@@ -195,6 +203,11 @@ impl Log {
     pub(crate) fn segment_index(segments: &[Arc<Segment>], offset: i64) -> usize {
         segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1)
     }
+}
+
+/// Where the oldest open transaction began; the largest number for none.
+pub(crate) fn first_open(writer: &Writer) -> i64 {
+    writer.producers.first_open_transaction().unwrap_or(i64::MAX)
 }
 
 /// The topic id in the `partition.metadata` of a directory, in its textual form; none if there is

@@ -16,8 +16,7 @@ use crate::{
     Log, LogConfig, OpenError, TopicPartition,
     epochs::Epochs,
     index::TimeEntry,
-    log::Writer,
-    log::metadata_in,
+    log::{Writer, first_open, metadata_in},
     names::{
         DELETED_SUFFIX, EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX,
         TIME_INDEX_SUFFIX, file_name, offset_of,
@@ -315,6 +314,7 @@ impl Opening {
             tail: Mutex::new(Tail::new(end_offset - twice, segment, size)),
             start_offset: AtomicI64::new(start_offset),
             recovery_point: AtomicI64::new(recovery_point),
+            first_open: AtomicI64::new(first_open(&self.writer)),
             writer: Mutex::new(self.writer),
             flushing: tokio::sync::Mutex::new(()),
         };

@@ -131,6 +131,7 @@ impl Log {
         writer.snapshots.clear();
         writer.snapshot_offset = offset;
         writer.dir_dirty = true;
+        self.show_transactions(&writer);
         self.start_offset.store(offset, Ordering::Release);
         self.recovery_point.store(offset, Ordering::Release);
         Ok(())

@@ -46,6 +46,7 @@ impl Log {
         for segment in &segments[..=keep] {
             recovery::replay(segment, &mut writer, segment.base_offset)?;
         }
+        self.show_transactions(&writer);
         Ok(end)
     }
 
