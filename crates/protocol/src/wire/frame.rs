@@ -9,6 +9,9 @@ use crate::messages::{RequestHeader, ResponseHeader};
 /// The one request whose header has no client id (header version 0).
 const CONTROLLED_SHUTDOWN_V0: (i16, i16) = (7, 0);
 
+/// What most answers fit into without growing.
+const SMALL_BYTES: usize = 256;
+
 /// What the start of a request's frame says, read without knowing the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peek<'a> {
@@ -64,7 +67,7 @@ pub fn response<'b>(
     correlation_id: i32,
     body: &impl Message<'b>,
 ) -> Writer {
-    response_into(Vec::new(), key, version, correlation_id, body)
+    response_into(Vec::with_capacity(SMALL_BYTES), key, version, correlation_id, body)
 }
 
 /// As [`response`], into a buffer that was used before; what is in it is thrown away.
