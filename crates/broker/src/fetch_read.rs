@@ -55,13 +55,6 @@ impl Part {
         }
     }
 
-    /// Whether the partition still ends where it did when it was read.
-    pub(crate) fn is_of_now(&self, partition: &Partition) -> bool {
-        let now = (partition.high_watermark(), partition.last_stable_offset());
-        (self.high_watermark, self.last_stable_offset) == now
-            && self.log_start_offset == partition.start_offset()
-    }
-
     /// Bytes of records.
     pub(crate) fn len(&self) -> u64 {
         match (&self.piece, &self.slice) {

@@ -28,7 +28,7 @@ use crate::{
     broker::Broker,
     fetch_read::{Loaded, Part, load, read_all},
     fetch_sessions::{Session, SessionError, Target, Want},
-    partition::{Isolation, Partition, Wait},
+    partition::{Isolation, Wait},
     request::{Answer, Envelope, Outcome, Request},
 };
 
@@ -75,7 +75,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         return finish(cx.broker, plan, parts);
     }
     let broker = Arc::clone(cx.broker);
-    Outcome::Later(Box::pin(async move { wait(broker, plan, parts).await }))
+    Outcome::Later(Box::pin(async move { wait(broker, plan).await }))
 }
 
 fn plan(
@@ -176,29 +176,21 @@ fn is_enough(plan: &Plan, parts: &[Part]) -> bool {
 }
 
 /// Waits until there is enough or the time is up.
-async fn wait(broker: Arc<Broker>, plan: Plan, mut parts: Vec<Part>) -> Answer {
+async fn wait(broker: Arc<Broker>, plan: Plan) -> Answer {
     let deadline = Instant::now() + plan.wait;
     let wait = Wait::new();
-    let found = plan.wants.iter().map(|(target, _)| broker.find(target).ok());
-    let found: Vec<_> = found.map(|found| found.map(|(_, partition)| partition)).collect();
-    let watching: Vec<_> = found.iter().flatten().map(|p| p.watch(&wait)).collect();
-    // What was read before the partitions were watched holds, unless one has moved since.
-    let holds = |(partition, part): (&Option<Arc<Partition>>, &Part)| {
-        partition.as_ref().is_some_and(|partition| part.is_of_now(partition))
-    };
-    let mut is_known = found.iter().zip(&parts).all(holds);
-    loop {
-        if !is_known {
-            parts = read_all(&broker, &plan.wants, &plan.limits);
-            if is_enough(&plan, &parts) {
-                break;
-            }
+    let partitions = plan.wants.iter().filter_map(|(target, _)| broker.find(target).ok());
+    let watching: Vec<_> = partitions.map(|(_, partition)| partition.watch(&wait)).collect();
+    let parts = loop {
+        // Also the first time: what came before the partitions were watched wakes nobody.
+        let parts = read_all(&broker, &plan.wants, &plan.limits);
+        if is_enough(&plan, &parts) {
+            break parts;
         }
-        is_known = false;
         if tokio::time::timeout_at(deadline, wait.notified()).await.is_err() {
-            break;
+            break parts;
         }
-    }
+    };
     drop(watching);
     match finish(&broker, plan, parts) {
         Outcome::Now(answer) => answer,
