@@ -255,6 +255,15 @@ impl Naming {
         })
     }
 
+    /// Whether this frees the name of `dir`: another directory has it since, and what is synced in
+    /// that one must not show in the former.
+    fn frees(&self, dir: &Path) -> bool {
+        match self {
+            Self::Put(..) => false,
+            Self::Remove(path) | Self::Rename(path, _) => dir.starts_with(path),
+        }
+    }
+
     /// Whether a sync of `dir` makes this durable.
     fn is_in(&self, dir: &Path) -> bool {
         match self {
@@ -401,7 +410,7 @@ impl Disk for VirtualDisk {
         let pending = std::mem::take(&mut state.pending_names);
         let mut left: Vec<Naming> = Vec::with_capacity(pending.len());
         for naming in pending {
-            if naming.is_in(dir) {
+            if naming.is_in(dir) || naming.frees(dir) {
                 // What was changed in a directory before it was moved, or removed, goes with it:
                 // it must not show in another directory that takes the name.
                 left = left.into_iter().filter_map(|earlier| earlier.follow(&naming)).collect();
@@ -576,6 +585,29 @@ mod tests {
             assert!(disk.exists(&a.join("f")), "seed {seed}");
             assert!(disk.exists(moved), "seed {seed}");
             assert!(!disk.exists(&a.join("gone")), "seed {seed}");
+        }
+    }
+
+    /// What is synced in a directory does not show in the former of its name, whose move was not.
+    #[test]
+    fn synced_names_stay_out_of_the_former_directory() {
+        for seed in 0..20 {
+            let disk = VirtualDisk::new(Random::from_seed(seed));
+            let [a, moved] = ["/a", "/moved"].map(Path::new);
+            disk.create_dir_all(a).unwrap();
+            disk.open(&a.join("old"), Open::Create).unwrap();
+            disk.sync_dir(Path::new("/")).unwrap();
+            disk.sync_dir(a).unwrap();
+            disk.rename(a, moved).unwrap();
+            disk.create_dir_all(a).unwrap();
+            disk.open(&a.join("new"), Open::Create).unwrap();
+            disk.sync_dir(a).unwrap();
+            disk.sync_dir(Path::new("/")).unwrap();
+            disk.crash();
+            let found = [a.join("new"), moved.join("old")].map(|path| disk.exists(&path));
+            assert_eq!(found, [true, true], "seed {seed}");
+            let mixed = [a.join("old"), moved.join("new")].map(|path| disk.exists(&path));
+            assert_eq!(mixed, [false, false], "seed {seed}");
         }
     }
 }

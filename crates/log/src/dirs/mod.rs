@@ -248,8 +248,6 @@ impl LogDirs {
     pub fn set_stray(&self, at: usize, name: &TopicPartition) -> io::Result<PathBuf> {
         let renamed = self.mark(at, name, STRAY_DIR_SUFFIX);
         self.env.disk.rename(&self.dirs[at].path.join(name.to_string()), &renamed)?;
-        // Before another directory takes the name: a power loss must not mix the two.
-        self.env.disk.sync_dir(&self.dirs[at].path)?;
         Ok(renamed)
     }
 
