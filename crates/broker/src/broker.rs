@@ -119,14 +119,9 @@ impl Broker {
         let Some(log) = partition.log() else { return };
         if unanswered && appended.sync_due {
             let (partition, name) = (Arc::clone(partition), log.name().clone());
-            let (end, syncs) = (appended.last_offset + 1, partition.syncs());
+            let appended = *appended;
             tokio::spawn(async move {
-                let done = if syncs {
-                    partition.committed(end).await
-                } else {
-                    partition.synced(end).await
-                };
-                if let Err(error) = done {
+                if let Err(error) = partition.settled(&appended, false).await {
                     tracing::warn!("{name}: cannot sync: {error}");
                 }
             });
@@ -198,7 +193,8 @@ impl Broker {
     }
 }
 
-fn unsigned(n: i32) -> usize {
+/// A number of the configuration, none where it is negative.
+pub(crate) fn unsigned(n: i32) -> usize {
     usize::try_from(n).unwrap_or(0)
 }
 

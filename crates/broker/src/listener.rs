@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    broker::Broker,
+    broker::{Broker, unsigned},
     connection::{Peer, Task},
 };
 
@@ -76,10 +76,6 @@ fn per_ip(limits: &NetworkSettings, ip: IpAddr) -> usize {
     let overrides = limits.max_connections_per_ip_overrides.iter();
     let own = overrides.filter(|(host, _)| host.parse() == Ok(ip)).map(|(_, max)| *max).next();
     unsigned(own.unwrap_or(limits.max_connections_per_ip))
-}
-
-fn unsigned(n: i32) -> usize {
-    usize::try_from(n).unwrap_or(0)
 }
 
 impl Connections {

@@ -191,9 +191,17 @@ impl Partition {
         Ok(())
     }
 
-    /// Waits until everything before `offset` is synced.
-    pub(crate) async fn synced(&self, offset: i64) -> io::Result<()> {
-        self.log.as_ref().ok_or(io::ErrorKind::NotFound)?.flush_to(offset).await
+    /// Waits until an append is as durable as the topic wants, and counts if that is part of it or
+    /// if `all` replicas are asked for.
+    pub(crate) async fn settled(&self, appended: &Appended, all: bool) -> io::Result<()> {
+        let end = appended.last_offset + 1;
+        if all || self.syncs() {
+            self.committed(end).await?;
+        }
+        match &self.log {
+            Some(log) if appended.sync_due => log.flush_to(end).await,
+            _ => Ok(()),
+        }
     }
 
     /// Whether every append must be synced before it counts.

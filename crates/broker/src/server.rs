@@ -31,7 +31,7 @@ use klamm_quorum::{Defaults, NoPeers, Quorum, QuorumConfig, Updates};
 use crate::{
     api::telemetry::Telemetry,
     assignments,
-    broker::Broker,
+    broker::{Broker, unsigned},
     fetch_sessions::FetchSessions,
     groups::Groups,
     listener::{self, RequestMemory, StopBell},
@@ -100,7 +100,10 @@ impl Server {
             producer_ids: ProducerIds::default(),
             broker_epoch: AtomicI64::new(-1),
             telemetry: Telemetry::default(),
-            fetch_sessions: FetchSessions::new(session_slots(&settings), env.random.clone()),
+            fetch_sessions: FetchSessions::new(
+                unsigned(settings.requests.fetch_session_cache_slots_max),
+                env.random.clone(),
+            ),
             connections: Arc::default(),
             request_memory: RequestMemory::new(settings.requests.queued_max_request_bytes),
             metrics: Metrics::new(),
@@ -271,10 +274,6 @@ fn decide_settings(settings: &BrokerSettings) -> klamm_metadata::decide::Setting
         broker_session_timeout_ms: settings.quorum.broker_session_timeout_ms.into(),
         ..klamm_metadata::decide::Settings::default()
     }
-}
-
-fn session_slots(settings: &BrokerSettings) -> usize {
-    usize::try_from(settings.requests.fetch_session_cache_slots_max).unwrap_or(0)
 }
 
 /// Registers with the controller and waits until it lets the broker serve.

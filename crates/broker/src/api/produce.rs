@@ -240,14 +240,8 @@ async fn wait_for_all(
             continue;
         }
         let (Ok(appended), Some(partition)) = (&part.result, &part.partition) else { continue };
-        let end = appended.last_offset + 1;
-        let durable = async {
-            if appended.sync_due {
-                partition.synced(end).await?;
-            }
-            if acks == -1 || partition.syncs() { partition.committed(end).await } else { Ok(()) }
-        };
-        match tokio::time::timeout_at(deadline, durable).await {
+        let settled = partition.settled(appended, acks == -1);
+        match tokio::time::timeout_at(deadline, settled).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 part.result = Err(Fault::new(ErrorCode::KafkaStorageError, error.to_string()));
