@@ -17,6 +17,7 @@ use klamm_quorum::Quorum;
 
 use crate::{
     api::{names_by_id, telemetry::Telemetry},
+    cleaner::Cleaner,
     connection::ConnectionLimits,
     fetch_sessions::{FetchSessions, Target},
     groups::Groups,
@@ -44,6 +45,7 @@ pub(crate) struct Broker {
     /// Partitions whose logs could not be opened for want of room.
     pub(crate) wait_for_room: WaitForRoom,
     pub(crate) groups: Groups,
+    pub(crate) cleaner: Cleaner,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) telemetry: Telemetry,
     /// The epoch that the controller gave to this registration.
@@ -186,6 +188,7 @@ impl Broker {
             Ok(settings) => {
                 self.settings.store(Arc::new(settings));
                 self.connections.look_again();
+                self.cleaner.look_again();
             }
             Err(error) => tracing::warn!("dynamic broker configuration: {error}"),
         }
@@ -203,7 +206,7 @@ pub(crate) fn log_config(config: &TopicConfig, env: &Env) -> LogConfig {
     let jitter = u64::try_from(config.segment_jitter_ms).unwrap_or(0);
     LogConfig {
         segment_bytes: u64::try_from(config.segment_bytes).unwrap_or(1),
-        segment_ms: config.segment_ms,
+        segment_ms: segment_ms(config),
         segment_jitter_ms: i64::try_from(env.random.below(jitter)).unwrap_or(0),
         index_interval_bytes: u64::try_from(config.index_interval_bytes).unwrap_or(0),
         segment_index_bytes: u64::try_from(config.segment_index_bytes).unwrap_or(0),
@@ -213,6 +216,19 @@ pub(crate) fn log_config(config: &TopicConfig, env: &Env) -> LogConfig {
         retention_bytes: config.retention_bytes,
         delete: config.cleanup_policy.delete,
         compact: config.cleanup_policy.compact,
+        delete_retention_ms: config.delete_retention_ms,
+        min_compaction_lag_ms: config.min_compaction_lag_ms,
+        max_compaction_lag_ms: config.max_compaction_lag_ms,
+        min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
         file_delete_delay_ms: config.file_delete_delay_ms,
+    }
+}
+
+/// The age at which a segment is closed: in time for its records to be compacted.
+fn segment_ms(config: &TopicConfig) -> i64 {
+    if config.cleanup_policy.compact && config.max_compaction_lag_ms > 0 {
+        config.segment_ms.min(config.max_compaction_lag_ms)
+    } else {
+        config.segment_ms
     }
 }

@@ -10,6 +10,7 @@ mod api;
 mod assignments;
 mod auto_create;
 mod broker;
+mod cleaner;
 mod connection;
 pub mod docs;
 mod fetch_read;
@@ -30,5 +31,5 @@ mod tasks;
 mod topics;
 
 pub use api::{APIS, Api, Permission, QuotaClass};
-pub use metrics::Metrics;
+pub use metrics::{CleanerMetrics, Metrics};
 pub use server::{Server, StartError};

@@ -32,6 +32,7 @@ use crate::{
     api::telemetry::Telemetry,
     assignments,
     broker::{Broker, unsigned},
+    cleaner::{self, Cleaner},
     fetch_sessions::FetchSessions,
     groups::Groups,
     listener::{self, RequestMemory, StopBell},
@@ -97,6 +98,7 @@ impl Server {
             topics: Topics::default(),
             wait_for_room: WaitForRoom::default(),
             groups: Groups::default(),
+            cleaner: Cleaner::new(&env.random),
             producer_ids: ProducerIds::default(),
             broker_epoch: AtomicI64::new(-1),
             telemetry: Telemetry::default(),
@@ -125,6 +127,7 @@ impl Server {
         tokio::spawn(follow(Arc::clone(&broker), first.image, updates));
         tokio::spawn(heartbeat(Arc::clone(&broker), broker_epoch));
         tasks::start(&broker);
+        cleaner::start(&broker);
         tokio::spawn({
             let broker = Arc::clone(&broker);
             async move { broker.groups.run_timers(Arc::clone(&broker)).await }

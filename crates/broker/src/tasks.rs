@@ -84,7 +84,8 @@ fn report(what: &str, result: std::io::Result<()>) {
     }
 }
 
-fn partitions(broker: &Broker) -> impl Iterator<Item = (Arc<Partition>, i64)> {
+/// All partitions, with the `file.delete.delay.ms` of their topics.
+pub(crate) fn partitions(broker: &Broker) -> impl Iterator<Item = (Arc<Partition>, i64)> {
     broker.topics.all().into_iter().flat_map(|topic| {
         let delay = topic.config.load().file_delete_delay_ms;
         let partitions = topic.partitions.load();

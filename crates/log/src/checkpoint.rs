@@ -12,6 +12,8 @@ use crate::TopicPartition;
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// First offset of each partition that is not the base of its first segment.
 pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// Up to where each partition was compacted.
+pub const CLEANED: &str = "cleaner-offset-checkpoint";
 /// High watermark of each partition.
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 

@@ -1,7 +1,7 @@
 //! The settings of one log, resolved from the topic's and the broker's configuration.
 
 /// Settings of one log. Names and defaults are those of Kafka's topic configs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`: size at which a segment is closed.
     pub segment_bytes: u64,
@@ -25,6 +25,15 @@ pub struct LogConfig {
     pub delete: bool,
     /// Whether `cleanup.policy` has `compact`.
     pub compact: bool,
+    /// `delete.retention.ms`: how long tombstones stay after they were compacted, milliseconds.
+    pub delete_retention_ms: i64,
+    /// `min.compaction.lag.ms`: how long records stay as they are, milliseconds.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: age at which records are compacted whatever the ratio,
+    /// milliseconds; `i64::MAX` for never.
+    pub max_compaction_lag_ms: i64,
+    /// `min.cleanable.dirty.ratio`: the dirty part above which a log is compacted, 0 to 1.
+    pub min_cleanable_dirty_ratio: f64,
     /// `file.delete.delay.ms`: how long files stay after they left the log.
     pub file_delete_delay_ms: i64,
 }
@@ -43,6 +52,10 @@ impl Default for LogConfig {
             retention_bytes: -1,
             delete: true,
             compact: false,
+            delete_retention_ms: 24 * 3_600_000,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            min_cleanable_dirty_ratio: 0.5,
             file_delete_delay_ms: 60_000,
         }
     }

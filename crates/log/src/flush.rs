@@ -146,6 +146,8 @@ impl Log {
     /// # Errors
     /// As [`Log::flush_to`].
     pub fn close(&self) -> io::Result<()> {
+        // A segment that compaction has made counts or does not.
+        let _turn = self.maintenance.lock();
         {
             let mut writer = self.writer.lock();
             let end = self.end_offset();

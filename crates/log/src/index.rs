@@ -174,6 +174,11 @@ impl EntryFile {
 }
 
 impl FileIndex {
+    /// Sizes of the offset index and of the time index, bytes.
+    pub(crate) fn sizes(&self) -> (u64, u64) {
+        (self.offsets.count * OFFSET_ENTRY_BYTES, self.times.count * TIME_ENTRY_BYTES)
+    }
+
     pub(crate) fn floor_offset(&self, relative: u32) -> io::Result<Option<OffsetEntry>> {
         let entries = &self.offsets;
         let after =

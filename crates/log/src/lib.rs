@@ -5,8 +5,10 @@
 //! *Architecture invariant:* the log knows batches, offsets and files. It decides nothing about
 //! replication, groups or requests, and it never looks into records except to find a timestamp.
 
+mod aborted;
 mod append;
 pub mod checkpoint;
+mod cleaner;
 mod config;
 mod dirs;
 mod epochs;
@@ -22,11 +24,14 @@ mod recovery;
 mod retention;
 mod scan;
 mod segment;
+mod swap_files;
 mod tail;
 mod time_search;
 mod truncate;
 
+pub use aborted::AbortedTransaction;
 pub use append::{AppendOptions, Appended, Origin};
+pub use cleaner::{CleanError, Cleanable, CleanerLimits, Cleaning, Stats, Stepped};
 pub use config::LogConfig;
 pub use dirs::{ConfigOf, DirId, DirOpen, LogDir, LogDirs, MetaProperties};
 pub use epochs::EpochEntry;

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -41,10 +41,20 @@ pub struct Log {
     pub(crate) tail: Mutex<Tail>,
     pub(crate) start_offset: AtomicI64,
     pub(crate) recovery_point: AtomicI64,
+    /// The recovery point that the checkpoint has: what a start after a power loss will know.
+    pub(crate) checkpointed_point: AtomicI64,
+    /// [`Log::cleaned_to`]; -1 for not known.
+    pub(crate) cleaned_to: AtomicI64,
     /// [`Log::first_open_transaction`], for readers: they must not wait for who appends. The largest
     /// number for none.
     pub(crate) first_open: AtomicI64,
     pub(crate) writer: Mutex<Writer>,
+    /// Whether a cleaner is at work.
+    pub(crate) is_cleaning: AtomicBool,
+    /// Why compaction leaves the log alone until the next start.
+    pub(crate) unfit: Mutex<Option<String>>,
+    /// Held while segments are replaced, deleted or truncated: one of these at a time.
+    pub(crate) maintenance: Mutex<()>,
     /// Held while a flush runs, so that those who wait for one share the next.
     pub(crate) flushing: tokio::sync::Mutex<()>,
 }
@@ -104,6 +114,11 @@ impl Log {
         self.recovery_point.load(Ordering::Acquire)
     }
 
+    /// The recovery point as checkpointed.
+    pub fn checkpointed_point(&self) -> i64 {
+        self.checkpointed_point.load(Ordering::Acquire)
+    }
+
     /// Size of all segments, bytes.
     pub fn size(&self) -> u64 {
         self.segments.load().iter().map(|segment| segment.size()).sum()
@@ -112,6 +127,11 @@ impl Log {
     /// Number of segments.
     pub fn segment_count(&self) -> usize {
         self.segments.load().len()
+    }
+
+    /// The base offset of the segment that is written.
+    pub fn active_segment(&self) -> i64 {
+        self.segments.load().last().map_or(0, |segment| segment.base_offset)
     }
 
     /// The base offset of the first segment.

@@ -36,6 +36,12 @@ pub(crate) const STRAY_DIR_SUFFIX: &str = "-stray";
 /// Suffix of a file that left the log and waits to be deleted.
 pub(crate) const DELETED_SUFFIX: &str = ".deleted";
 
+/// Suffix of a file that compaction makes and that does not count yet.
+pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
+
+/// Suffix of a file that takes the place of those it was made of.
+pub(crate) const SWAP_SUFFIX: &str = ".swap";
+
 pub(crate) const LOG_SUFFIX: &str = ".log";
 pub(crate) const INDEX_SUFFIX: &str = ".index";
 pub(crate) const TIME_INDEX_SUFFIX: &str = ".timeindex";

@@ -4,7 +4,10 @@
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -18,12 +21,13 @@ use crate::{
     index::TimeEntry,
     log::{Writer, first_open, metadata_in},
     names::{
-        DELETED_SUFFIX, EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX,
-        TIME_INDEX_SUFFIX, file_name, offset_of,
+        EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, file_name,
+        offset_of,
     },
     planted::planted,
     recovery,
     segment::{Place, Segment},
+    swap_files,
     tail::Tail,
 };
 
@@ -42,6 +46,8 @@ pub struct OpenLog {
     pub recovery_point: i64,
     /// Log start offset as checkpointed.
     pub start_offset: i64,
+    /// Up to where the log was compacted, as checkpointed; none if it never was.
+    pub cleaned_to: Option<i64>,
     /// Whether the broker stopped cleanly, so that nothing needs recovery.
     pub clean: bool,
     /// Whether only the process died since the log was written, not the machine: then no hole can
@@ -87,7 +93,7 @@ impl OpenLog {
         if is_new {
             self.disk.create_dir_all(&self.dir)?;
         }
-        let entries = self.disk.list(&self.dir)?;
+        let entries = swap_files::settle(&place)?;
         let epochs = Epochs::load(&*self.disk, &place.file(EPOCH_CHECKPOINT))?;
         let writer = Writer {
             epochs,
@@ -109,7 +115,7 @@ impl OpenLog {
             replay_from: 0,
             params: self,
         };
-        opening.find_segments()?;
+        opening.find_segments();
         opening.load_producers();
         let end_offset = opening.recover()?;
         if !opening.params.clean || end_offset == 0 {
@@ -121,17 +127,14 @@ impl OpenLog {
 }
 
 impl Opening {
-    fn find_segments(&mut self) -> io::Result<()> {
+    fn find_segments(&mut self) {
         for entry in self.entries.iter().filter(|entry| !entry.is_dir) {
-            if entry.name.ends_with(DELETED_SUFFIX) || entry.name.ends_with(".tmp") {
-                self.params.disk.remove_file(&self.place.file(&entry.name))?;
-            } else if let Some(base) = offset_of(&entry.name, LOG_SUFFIX) {
+            if let Some(base) = offset_of(&entry.name, LOG_SUFFIX) {
                 let found = Segment::found(&self.place, base, entry.len, entry.modified_ms);
                 self.segments.push(Arc::new(found));
             }
         }
         self.segments.sort_by_key(|segment| segment.base_offset);
-        Ok(())
     }
 
     fn has_file(&self, base: i64, suffix: &str) -> bool {
@@ -200,8 +203,8 @@ impl Opening {
                     self.drop_segments_after(at)?;
                     break;
                 }
-                if next.is_some() {
-                    self.writer.take_snapshot(end_offset);
+                if let Some(next) = next {
+                    self.writer.take_snapshot(next);
                 }
             } else if next.is_none() {
                 end_offset = self.reopen_last(&segment)?;
@@ -233,7 +236,9 @@ impl Opening {
             recovery::rebuild(segment, &params.config, &mut self.writer, self.replay_from)?;
         let end = rebuilt.end_offset;
         // What was never synced was never compacted: there the next segment begins where this ends.
-        let gap = next.filter(|next| *next > end && end >= params.recovery_point);
+        // What was compacted was synced, whatever the checkpoint of the recovery points knows.
+        let durable = params.recovery_point.max(params.cleaned_to.unwrap_or(0));
+        let gap = next.filter(|next| *next > end && end >= durable);
         let gap = gap.map(|next| format!("records {end} to {} are missing", next - 1));
         let Some(damage) = rebuilt.damage.or(gap) else { return Ok((end, false)) };
         let file = segment.file()?;
@@ -314,6 +319,11 @@ impl Opening {
             tail: Mutex::new(Tail::new(end_offset - twice, segment, size)),
             start_offset: AtomicI64::new(start_offset),
             recovery_point: AtomicI64::new(recovery_point),
+            checkpointed_point: AtomicI64::new(self.params.recovery_point.min(end_offset)),
+            cleaned_to: AtomicI64::new(self.params.cleaned_to.unwrap_or(-1)),
+            is_cleaning: AtomicBool::new(false),
+            unfit: Mutex::new(None),
+            maintenance: Mutex::new(()),
             first_open: AtomicI64::new(first_open(&self.writer)),
             writer: Mutex::new(self.writer),
             flushing: tokio::sync::Mutex::new(()),

@@ -93,7 +93,7 @@ impl Log {
         if let Some(near) = near {
             let at = Self::segment_index(&segments, near.base_offset);
             let segment = Arc::clone(&segments[at]);
-            if segment.base_offset == near.segment {
+            if segment.base_offset == near.segment && !segment.is_made {
                 let (position, first_size) = (near.position, near.size);
                 return Ok(Some(Start { segment, position, first_size }));
             }
@@ -117,7 +117,9 @@ impl Log {
         whole: u64,
     ) -> Result<u64, ReadError> {
         match stop {
-            Some(stop) if stop.segment == segment.base_offset => Ok(stop.position),
+            Some(stop) if stop.segment == segment.base_offset && !segment.is_made => {
+                Ok(stop.position)
+            }
             Some(stop) if stop.segment > segment.base_offset && stop.position == 0 => Ok(whole),
             _ => Ok(segment.find(upper)?.map_or(whole, |found| found.position.min(whole))),
         }

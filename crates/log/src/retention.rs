@@ -40,6 +40,7 @@ impl Log {
         high_watermark: i64,
     ) -> io::Result<Vec<PathBuf>> {
         let config = self.config();
+        let _turn = self.maintenance.lock();
         let mut writer = self.writer.lock();
         let count = self.expired_count(&config, now_ms, high_watermark)?;
         if count == 0 {
@@ -115,6 +116,7 @@ impl Log {
     /// # Errors
     /// The disk failed.
     pub fn truncate_fully(&self, offset: i64, now_ms: i64) -> io::Result<()> {
+        let _turn = self.maintenance.lock();
         let mut writer = self.writer.lock();
         let old = self.segments.load_full();
         let segment = Arc::new(Segment::create(&self.place, offset, now_ms)?);

@@ -64,6 +64,9 @@ enum Index {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) base_offset: i64,
+    /// Whether compaction made it since the log was opened: positions noted while its offsets were
+    /// appended are not its own.
+    pub(crate) is_made: bool,
     place: Arc<Place>,
     file: OnceLock<Arc<dyn File>>,
     size: AtomicU64,
@@ -74,6 +77,18 @@ pub(crate) struct Segment {
     pub(crate) first_timestamp: AtomicI64,
     /// Largest timestamp and the offset it is at, if known.
     newest: Mutex<Option<TimeEntry>>,
+}
+
+/// A segment that compaction made, as its files have it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made {
+    pub(crate) base_offset: i64,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// When the last of those it was made of last changed, milliseconds since the epoch.
+    pub(crate) modified_ms: i64,
+    pub(crate) newest: TimeEntry,
+    pub(crate) first_timestamp: i64,
 }
 
 /// A batch that was looked for.
@@ -103,6 +118,7 @@ impl Segment {
     pub(crate) fn found(place: &Arc<Place>, base_offset: i64, size: u64, modified_ms: i64) -> Self {
         Self {
             base_offset,
+            is_made: false,
             place: Arc::clone(place),
             file: OnceLock::new(),
             size: AtomicU64::new(size),
@@ -111,6 +127,41 @@ impl Segment {
             first_timestamp: AtomicI64::new(-1),
             newest: Mutex::new(None),
         }
+    }
+
+    /// A segment that compaction made, under its names.
+    pub(crate) fn made(place: &Arc<Place>, made: &Made) -> Self {
+        Self {
+            is_made: true,
+            first_timestamp: AtomicI64::new(made.first_timestamp),
+            newest: Mutex::new(Some(made.newest)),
+            ..Self::found(place, made.base_offset, made.size, made.modified_ms)
+        }
+    }
+
+    /// Opens everything that reading needs, for when its names go to another segment.
+    pub(crate) fn keep_open(&self) -> io::Result<()> {
+        self.write_index()?;
+        self.newest()?;
+        self.open_index()?;
+        self.file().map(drop)
+    }
+
+    /// Sizes of its indexes, bytes; it is closed.
+    pub(crate) fn index_sizes(&self) -> io::Result<(u64, u64)> {
+        Ok(self.open_index()?.sizes())
+    }
+
+    /// Timestamp of the first batch, -1 if there is none.
+    pub(crate) fn first_batch_timestamp(&self) -> Result<i64, ReadError> {
+        let known = self.first_timestamp.load(Ordering::Relaxed);
+        if known >= 0 || self.size() == 0 {
+            return Ok(known);
+        }
+        let first = self.find(self.base_offset)?;
+        let timestamp = first.map_or(-1, |found| found.facts.max_timestamp);
+        self.first_timestamp.store(timestamp, Ordering::Relaxed);
+        Ok(timestamp)
     }
 
     pub(crate) fn path(&self, suffix: &str) -> PathBuf {

@@ -17,6 +17,7 @@ impl Log {
     /// # Errors
     /// The disk failed; the log must not be written then.
     pub fn truncate_to(&self, offset: i64) -> Result<i64, OpenError> {
+        let _turn = self.maintenance.lock();
         let mut writer = self.writer.lock();
         if offset >= self.end_offset() {
             return Ok(self.end_offset());
@@ -38,6 +39,7 @@ impl Log {
         self.segments.store(Arc::new(segments[..=keep].to_vec()));
         *self.tail.lock() = Tail::new(end, last.base_offset, size);
         self.recovery_point.fetch_min(end, Ordering::AcqRel);
+        self.cleaned_to.fetch_min(end, Ordering::AcqRel);
         self.start_offset.fetch_min(end, Ordering::AcqRel);
         writer.epochs.truncate_from_end(end);
         writer.snapshots.clear();

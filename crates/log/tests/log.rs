@@ -53,6 +53,7 @@ impl Store {
             config: self.config.clone(),
             recovery_point: point,
             start_offset: 0,
+            cleaned_to: None,
             clean,
             same_power_cycle: same,
             now_ms: 0,

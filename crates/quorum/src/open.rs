@@ -119,6 +119,7 @@ fn open_log(config: &QuorumConfig, dir: &Path, state: &State) -> Result<Log, Ope
         name: TopicPartition::new(TOPIC, 0),
         config: log_config(config),
         recovery_point: state.durable_offset,
+        cleaned_to: None,
         start_offset: state.snapshot.end_offset,
         clean: false,
         same_power_cycle: known.is_some_and(|name| name == state.power_cycle),

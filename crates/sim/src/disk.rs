@@ -179,6 +179,10 @@ impl File for FaultyFile {
         self.file.set_len(len)
     }
 
+    fn set_modified_ms(&self, ms: i64) -> io::Result<()> {
+        self.file.set_modified_ms(ms)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.file.descriptor()
     }

@@ -1,6 +1,6 @@
 //! Broker defaults of the log: segments, retention, flushing, compaction, directories.
 
-use super::reason::{COMPACTION, ONE_NODE, PREALLOCATE, TIERING};
+use super::reason::{ONE_NODE, PREALLOCATE, TIERING};
 use crate::key::{Unit, keys};
 use crate::rule::Rule;
 
@@ -96,29 +96,29 @@ keys! { Broker:
         "Level used where the broker itself compresses with LZ4.";
     "compression.zstd.level" Int "3" [between(-131072, 22), cluster_wide]
         "Level used where the broker itself compresses with Zstandard.";
-    "log.cleaner.enable" Boolean "true" [accepted(COMPACTION)]
+    "log.cleaner.enable" Boolean "true" []
         "Whether the cleaner, which compacts logs, runs at all.";
-    "log.cleaner.threads" Int "1" [at_least(0), cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.threads" Int "1" [at_least(0), cluster_wide]
         "How many threads compact logs.";
-    "log.cleaner.backoff.ms" Long "15000" [at_least(0), cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.backoff.ms" Long "15000" [at_least(0), cluster_wide]
         "How long an idle cleaner waits before it looks for work again.";
-    "log.cleaner.dedupe.buffer.size" Long "134217728" [cluster_wide, unit_is(Unit::Bytes), accepted(COMPACTION)]
+    "log.cleaner.dedupe.buffer.size" Long "134217728" [cluster_wide, unit_is(Unit::Bytes)]
         "Memory for the maps of keys that compaction builds, over all cleaner threads.";
-    "log.cleaner.io.buffer.size" Int "524288" [at_least(0), cluster_wide, unit_is(Unit::Bytes), accepted(COMPACTION)]
+    "log.cleaner.io.buffer.size" Int "524288" [at_least(0), cluster_wide, unit_is(Unit::Bytes)]
         "Memory for reading and writing during compaction, over all cleaner threads.";
-    "log.cleaner.io.buffer.load.factor" Double "0.9" [cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.io.buffer.load.factor" Double "0.9" [cluster_wide]
         "How full the map of keys may get, as a fraction, before the cleaner stops adding keys to \
          a pass.";
-    "log.cleaner.io.max.bytes.per.second" Double "1.7976931348623157E308" [cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.io.max.bytes.per.second" Double "1.7976931348623157E308" [cluster_wide]
         "Upper bound on what the cleaner reads and writes together.";
-    "log.cleaner.delete.retention.ms" Long "86400000" [at_least(0), cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.delete.retention.ms" Long "86400000" [at_least(0), cluster_wide]
         "How long a compacted log keeps a tombstone, so that a reader that started from the \
          beginning still sees it.";
-    "log.cleaner.min.compaction.lag.ms" Long "0" [at_least(0), cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.min.compaction.lag.ms" Long "0" [at_least(0), cluster_wide]
         "How long a record stays untouched by compaction.";
-    "log.cleaner.max.compaction.lag.ms" Long "9223372036854775807" [at_least(1), cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.max.compaction.lag.ms" Long "9223372036854775807" [at_least(1), cluster_wide]
         "The age at which a record is compacted even if the log is not dirty enough.";
-    "log.cleaner.min.cleanable.ratio" Double "0.5" [rule(Rule::UpTo(1.0)), cluster_wide, accepted(COMPACTION)]
+    "log.cleaner.min.cleanable.ratio" Double "0.5" [rule(Rule::UpTo(1.0)), cluster_wide]
         "Fraction of a log that must be uncompacted before the cleaner takes it up.";
     "log.local.retention.ms" Long "-2" [at_least(-2), cluster_wide, accepted(TIERING)]
         "How long records stay on local disk once they are in remote storage; -2 means as long as \

@@ -1,6 +1,6 @@
 //! Topic configurations.
 
-use super::reason::{COMPACTION, ONE_NODE, PREALLOCATE, TIERING};
+use super::reason::{ONE_NODE, PREALLOCATE, TIERING};
 use crate::key::{hours, keys, minutes, same};
 use crate::rule::Rule;
 
@@ -21,7 +21,7 @@ keys! { Topic:
     "compression.zstd.level" Int "3" [between(-131072, 22), from(&[same("compression.zstd.level")])]
         "Level used where the broker compresses with Zstandard.";
     "delete.retention.ms" Long "86400000"
-        [at_least(0), from(&[same("log.cleaner.delete.retention.ms")]), accepted(COMPACTION)]
+        [at_least(0), from(&[same("log.cleaner.delete.retention.ms")])]
         "How long a compacted topic keeps a tombstone, so that a reader that started from the \
          beginning still sees it.";
     "file.delete.delay.ms" Long "60000" [at_least(0), from(&[same("log.segment.delete.delay.ms")])]
@@ -55,7 +55,7 @@ keys! { Topic:
         "How long records stay on local disk once they are in remote storage; -2 means as long as \
          `retention.ms`.";
     "max.compaction.lag.ms" Long "9223372036854775807"
-        [at_least(1), from(&[same("log.cleaner.max.compaction.lag.ms")]), accepted(COMPACTION)]
+        [at_least(1), from(&[same("log.cleaner.max.compaction.lag.ms")])]
         "The age at which a record is compacted even if the log is not dirty enough.";
     "max.message.bytes" Int "1048588" [at_least(0), from(&[same("message.max.bytes")])]
         "Largest record batch, after compression, that a producer may send.";
@@ -72,10 +72,10 @@ keys! { Topic:
         "Whether a record carries the time its producer gave it (`CreateTime`) or the time of its \
          append (`LogAppendTime`).";
     "min.cleanable.dirty.ratio" Double "0.5"
-        [rule(Rule::UpTo(1.0)), from(&[same("log.cleaner.min.cleanable.ratio")]), accepted(COMPACTION)]
+        [rule(Rule::UpTo(1.0)), from(&[same("log.cleaner.min.cleanable.ratio")])]
         "Fraction of a log that must be uncompacted before the cleaner takes it up.";
     "min.compaction.lag.ms" Long "0"
-        [at_least(0), from(&[same("log.cleaner.min.compaction.lag.ms")]), accepted(COMPACTION)]
+        [at_least(0), from(&[same("log.cleaner.min.compaction.lag.ms")])]
         "How long a record stays untouched by compaction. Not more than `max.compaction.lag.ms`.";
     "min.insync.replicas" Int "1" [at_least(1), from(&[same("min.insync.replicas")])]
         "How many in-sync replicas must hold a record before a producer with `acks=all` gets its \

@@ -109,6 +109,8 @@ pub trait File: Send + Sync + Debug {
     }
     /// Cuts or extends (with zeros) the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Sets when its contents last changed, milliseconds since the epoch.
+    fn set_modified_ms(&self, ms: i64) -> io::Result<()>;
     /// The operating system's descriptor, for sending without a copy; none if simulated.
     fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>>;
 }

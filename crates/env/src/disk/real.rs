@@ -185,6 +185,11 @@ impl File for RealFile {
         self.0.set_len(len)
     }
 
+    fn set_modified_ms(&self, ms: i64) -> io::Result<()> {
+        let since = std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        self.0.set_modified(UNIX_EPOCH + since)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }

@@ -33,6 +33,9 @@ pub enum DiskFault {
     Full,
     /// Every write, sync and change of names below the path fails with an input/output error.
     Broken(PathBuf),
+    /// After so many more writes, syncs and changes of names every one fails: for a crash at any
+    /// step of what is done.
+    Dying(u64),
     /// Work on the disk's threads waits this many milliseconds first.
     Stall(u64),
 }
@@ -305,9 +308,14 @@ impl State {
         }
     }
 
-    fn refuse(&self, path: &Path) -> io::Result<()> {
-        match &self.fault {
-            DiskFault::Broken(below) if path.starts_with(below) => {
+    fn refuse(&mut self, path: &Path) -> io::Result<()> {
+        match &mut self.fault {
+            DiskFault::Dying(0) => Err(at(path, io::Error::other("the disk has died"))),
+            DiskFault::Dying(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            DiskFault::Broken(below) if path.starts_with(&*below) => {
                 Err(at(path, io::Error::other("injected input/output error")))
             }
             _ => Ok(()),
@@ -502,7 +510,7 @@ impl VirtualFile {
     }
 
     fn grow(&self, end: usize) -> io::Result<()> {
-        let state = self.disk.state.lock();
+        let mut state = self.disk.state.lock();
         state.refuse(&self.path)?;
         let len = state.inodes.get(&self.ino).map_or(0, |inode| inode.live.len());
         if state.fault == DiskFault::Full && end > len {
@@ -554,6 +562,10 @@ impl File for VirtualFile {
         let len = usize::try_from(len).map_err(io::Error::other)?;
         self.grow(len)?;
         self.with(|inode| inode.write(Write::SetLen(len)))
+    }
+
+    fn set_modified_ms(&self, _ms: i64) -> io::Result<()> {
+        self.with(|_| ())
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -1,6 +1,10 @@
 //! Writing the checkpoints of all directories, and stopping cleanly.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use klamm_env::disk;
 use parking_lot::Mutex;
@@ -8,7 +12,7 @@ use parking_lot::Mutex;
 use super::{LogDir, LogDirs, start::CLEAN_FILE};
 use crate::{
     Log, TopicPartition,
-    checkpoint::{HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, write_offsets},
+    checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, write_offsets},
 };
 
 /// How many logs are closed at a time.
@@ -20,7 +24,16 @@ impl LogDirs {
     /// # Errors
     /// A directory that is in service failed; it no longer is.
     pub fn checkpoint_recovery_points(&self) -> io::Result<()> {
-        self.checkpoint(RECOVERY_POINTS, |log| Some(log.recovery_point()))
+        let noted = |log: &Log, point| log.checkpointed_point.store(point, Ordering::Release);
+        self.checkpoint_and(RECOVERY_POINTS, |log| Some(log.recovery_point()), noted)
+    }
+
+    /// Writes up to where logs were compacted.
+    ///
+    /// # Errors
+    /// A directory that is in service failed; it no longer is.
+    pub fn checkpoint_cleaned(&self) -> io::Result<()> {
+        self.checkpoint(CLEANED, Log::cleaned_to)
     }
 
     /// Writes the start offsets of those logs whose first segment begins before them.
@@ -46,17 +59,36 @@ impl LogDirs {
     }
 
     fn checkpoint(&self, file: &str, of: impl Fn(&Log) -> Option<i64>) -> io::Result<()> {
+        self.checkpoint_and(file, of, |_, _| ())
+    }
+
+    /// The same, and tells of each offset once it is durable.
+    fn checkpoint_and(
+        &self,
+        file: &str,
+        of: impl Fn(&Log) -> Option<i64>,
+        noted: impl Fn(&Log, i64),
+    ) -> io::Result<()> {
         let mut result = Ok(());
         let _turn = self.checkpointing.lock();
         for dir in self.dirs.iter().filter(|dir| dir.offline_reason().is_none()) {
             let logs = self.logs_in(dir);
             let offsets: BTreeMap<TopicPartition, i64> =
                 logs.iter().filter_map(|log| Some((log.name().clone(), of(log)?))).collect();
-            if let Err(error) = write_offsets(&*self.env.disk, &dir.path.join(file), &offsets) {
-                if !disk::is_full(&error) {
-                    self.fail(&dir.path, &error.to_string());
+            match write_offsets(&*self.env.disk, &dir.path.join(file), &offsets) {
+                Ok(()) => {
+                    for log in &logs {
+                        if let Some(offset) = offsets.get(log.name()) {
+                            noted(log, *offset);
+                        }
+                    }
                 }
-                result = Err(error);
+                Err(error) => {
+                    if !disk::is_full(&error) {
+                        self.fail(&dir.path, &error.to_string());
+                    }
+                    result = Err(error);
+                }
             }
         }
         result

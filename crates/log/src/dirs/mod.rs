@@ -22,6 +22,7 @@ pub use start::{ConfigOf, DirOpen};
 
 use crate::{
     Log, LogConfig, OpenError, OpenLog, Report, TopicPartition,
+    checkpoint::CLEANED,
     log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, STRAY_DIR_SUFFIX},
     planted::planted,
@@ -44,6 +45,7 @@ pub struct LogDir {
     recovery_points: BTreeMap<TopicPartition, i64>,
     start_offsets: BTreeMap<TopicPartition, i64>,
     high_watermarks: BTreeMap<TopicPartition, i64>,
+    cleaned: BTreeMap<TopicPartition, i64>,
     offline: Mutex<Option<String>>,
     _lock: Box<dyn Lock>,
 }
@@ -64,7 +66,8 @@ impl LogDir {
     fn speaks_of_others(&self, at: usize, found: &[(usize, TopicPartition)]) -> bool {
         let here: BTreeSet<_> =
             found.iter().filter(|(place, _)| *place == at).map(|(_, name)| name).collect();
-        let mut known = self.recovery_points.keys().chain(self.start_offsets.keys());
+        let points = self.recovery_points.keys().chain(self.start_offsets.keys());
+        let mut known = points.chain(self.cleaned.keys());
         known.any(|name| !here.contains(name))
     }
 
@@ -190,6 +193,7 @@ impl LogDirs {
             config,
             recovery_point: point(&dir.recovery_points),
             start_offset: point(&dir.start_offsets),
+            cleaned_to: known(&dir.cleaned),
             same_power_cycle: dir.same_power_cycle,
             now_ms: self.env.clock.now_ms(),
         }
@@ -220,7 +224,9 @@ impl LogDirs {
     pub fn forget_deleted(&self) -> io::Result<()> {
         // Both, though one directory fails: the others are to forget all the same.
         let (points, starts) = (self.checkpoint_recovery_points(), self.checkpoint_start_offsets());
-        points.and(starts)
+        let cleaned = self.dirs.iter().any(|dir| self.env.disk.exists(&dir.path.join(CLEANED)));
+        let cleaned = if cleaned { self.checkpoint_cleaned() } else { Ok(()) };
+        points.and(starts).and(cleaned)
     }
 
     /// Sets aside what a former topic of the same name left in a partition's place.

@@ -16,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use super::{LogDir, LogDirs, MetaProperties};
 use crate::{
     LogConfig, OpenError, TopicPartition,
-    checkpoint::{HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
+    checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
     log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, parse_partition_dir},
 };
@@ -106,6 +106,7 @@ impl DirOpen {
             recovery_points: offsets(disk, &path.join(RECOVERY_POINTS)),
             start_offsets: offsets(disk, &path.join(LOG_STARTS)),
             high_watermarks: offsets(disk, &path.join(HIGH_WATERMARKS)),
+            cleaned: offsets(disk, &path.join(CLEANED)),
             offline: Mutex::new(None),
             _lock: lock,
         })
