@@ -7,6 +7,7 @@
 //! of the measured time.
 
 mod cold;
+mod counted;
 mod follow;
 mod meter;
 mod pace;
@@ -54,6 +55,8 @@ enum Load {
     Rebalance(rebalance::Options),
     /// Creates many partitions and waits until each has its leader.
     Partitions(partitions::Options),
+    /// Does a fixed amount of work in lock step, for one who counts what the broker spends.
+    Counted(counted::Options),
     /// Runs another program that loads the broker, such as Kafka's own, and says what it cost.
     Program(program::Options),
     /// Sends a file over a loopback socket with nothing but `sendfile`.
@@ -113,8 +116,9 @@ impl Target {
         if self.existing {
             return Ok(());
         }
-        let settings: Vec<_> =
-            self.topic_config.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        // Files that go a minute later would be deleted in the middle of another load.
+        let mut settings = vec![("file.delete.delay.ms", "0")];
+        settings.extend(self.topic_config.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         let names = self.names();
         for name in &names {
             wire::create_topic(connection, name, self.partitions, &settings)?;
@@ -149,6 +153,7 @@ fn run(load: Load) -> Result<Value> {
         Load::Ready(options) => ready::run(&options),
         Load::Rebalance(options) => rebalance::run(&options),
         Load::Partitions(options) => partitions::run(&options),
+        Load::Counted(options) => counted::run(&options),
         Load::Program(options) => program::run(&options),
         Load::SendfileLoop(options) => yardstick::sendfile_loop(&options),
         Load::CopyLoop(options) => yardstick::copy_loop(&options),

@@ -169,7 +169,8 @@ impl Fetcher {
     }
 }
 
-fn request(topic: &str, partition: i32, offset: i64, bytes: i32) -> FetchRequest<'_> {
+/// A fetch from one partition.
+pub(crate) fn request(topic: &str, partition: i32, offset: i64, bytes: i32) -> FetchRequest<'_> {
     let partition = FetchPartition {
         partition,
         fetch_offset: offset,

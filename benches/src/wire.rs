@@ -34,7 +34,8 @@ const DELETE_TOPICS_VERSION: i16 = 5;
 /// A connection with one request in flight.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    /// For frames that were encoded before.
+    pub(crate) stream: TcpStream,
     correlation_id: i32,
 }
 
@@ -169,7 +170,8 @@ fn leads(p: &klamm_protocol::messages::metadata_response::MetadataResponsePartit
     p.error_code == 0 && p.leader_id >= 0
 }
 
-fn metadata(connection: &mut Connection, names: &[String]) -> Result<Vec<u8>> {
+/// Asks for the metadata of topics.
+pub(crate) fn metadata(connection: &mut Connection, names: &[String]) -> Result<Vec<u8>> {
     let topics = names.iter().map(|name| MetadataRequestTopic {
         name: Some(name.as_str().into()),
         ..MetadataRequestTopic::default()

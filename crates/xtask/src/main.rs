@@ -2,6 +2,7 @@
 
 mod bench;
 mod codegen;
+mod counts;
 mod diff;
 mod docs;
 mod interop;
@@ -26,6 +27,8 @@ enum Command {
     Bench(bench::Args),
     /// Writes the protocol code from the schema, or checks that it is up to date.
     Codegen(codegen::Args),
+    /// Counts what requests cost: instructions, allocations, system calls, bytes copied.
+    Counts(counts::Args),
     /// Writes the documents that are made from code, or checks them.
     Docs(docs::Args),
     /// Compares our answers with Apache Kafka's, field by field.
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Codegen(args) => codegen::run(&args),
+        Command::Counts(args) => counts::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Interop(args) => interop::run(&args),

@@ -12,7 +12,7 @@ use crate::interop::process::finish;
 
 /// The built program.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     program: PathBuf,
 }
 
@@ -49,13 +49,18 @@ impl Words {
 
 impl Load {
     /// Builds it.
-    pub(super) fn build(places: &Places, out: &Path) -> Result<Self> {
+    pub(crate) fn build(places: &Places, out: &Path) -> Result<Self> {
         let target = out.join("build");
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.current_dir(places.root()).args(["build", "--release", "--target-dir"]).arg(&target);
         build.args(["--locked", "--manifest-path", "benches/Cargo.toml"]);
         finish(&mut build, &out.join("load-build.log")).context("building benches/")?;
         Ok(Load { program: target.join("release/load") })
+    }
+
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Runs a load to its end and reads what it prints.

@@ -4,14 +4,15 @@
 //! `benches/`, `round` puts them together, `results` keeps the numbers, `page` and `plot` write
 //! docs/performance.md.
 
-mod load;
-mod page;
+pub(crate) mod load;
+pub(crate) mod page;
 mod peer;
 mod plot;
 mod results;
 mod round;
 mod scenario;
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -90,7 +91,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(out.join("results"))?;
     let installed = Installed::new(&places, &out, args.klamm.as_deref())?;
     let load = Load::build(&places, &out)?;
-    let rounds = Rounds { load: &load, installed: &installed, sizes: sizes(args) };
+    let rounds =
+        Rounds { load: &load, installed: &installed, sizes: sizes(args), filled: Cell::new(0) };
     let mut results = Results { date: date()?, machine: machine()?, runs: Vec::new() };
     let file = out.join("results").join(format!("{}.json", date()?.replace([' ', ':'], "-")));
     let outcome = play_all(args, &rounds, &scenarios, &mut results, &file);

@@ -20,9 +20,12 @@ const HEAD: &str = "\
 
 - A broker's CPU time is utime and stime of its process over the measured time; memory is the largest resident set seen.
 - \"Times as good\" is ours over Kafka's, or Kafka's over ours where less is better: the median of the rounds, with the lowest and the highest in parentheses.
-- Kafka's JVM runs with the options of its start script. All brokers are warmed by the same loads before the first round, except where starting one is what is measured. Values of records are random bytes, or text where a codec is measured. Every round has a new topic and begins with a warm-up that is not counted; before it the page cache is filled and emptied where much is written, because memory that a virtual machine has not used lately costs its first writer several times as much as the copy.
+- Kafka's JVM runs with the options of its start script. All brokers are warmed by the same loads before the first round, except where starting one is what is measured. Values of records are random bytes, or text where a codec is measured. Every round has a new topic and begins with a warm-up that is not counted; before it the page cache is filled with clean pages where much is written, as that of a machine is that has run for an hour: memory that a virtual machine has not used lately costs its first writer several times as much as the copy.
 - Loads come from `benches/`: librdkafka, or prepared requests on bare sockets, which take less of a core than any broker. With a rate they keep to a schedule, and latency counts from it.
 ";
+
+/// What was learned on the way to these figures, and what was tried in vain.
+const TRIED: &str = include_str!("tried.md");
 
 /// Writes the page and its plots below `root`.
 pub(super) fn write(root: &Path, results: &Results) -> Result<()> {
@@ -35,12 +38,13 @@ pub(super) fn write(root: &Path, results: &Results) -> Result<()> {
         std::fs::write(&file, svg).with_context(|| file.display().to_string())?;
     }
     let names: Vec<_> = plots.keys().map(String::as_str).collect();
-    std::fs::write(root.join("docs/performance.md"), page(results, &names))?;
+    let page = page(results, &names, &crate::counts::page(root)?);
+    std::fs::write(root.join("docs/performance.md"), page)?;
     Ok(())
 }
 
-/// The page; `plots` are the names of the pictures that there are.
-fn page(results: &Results, plots: &[&str]) -> String {
+/// The page; `plots` are the names of the pictures that there are, `counted` a section of its own.
+fn page(results: &Results, plots: &[&str], counted: &str) -> String {
     let machine = &results.machine;
     let mut out = HEAD.to_owned();
     put(
@@ -51,7 +55,9 @@ fn page(results: &Results, plots: &[&str]) -> String {
         ),
     );
     put(&mut out, &goals(results));
-    put(&mut out, "\n## All figures\n");
+    for section in [counted, TRIED, "## All figures\n"] {
+        put(&mut out, &format!("\n{section}"));
+    }
     for scenario in measured(results) {
         put(&mut out, &format!("\n### {}\n\n{}.\n\n", scenario.name, upper(scenario.what)));
         put(&mut out, &table(results, scenario));
@@ -220,7 +226,7 @@ fn times(median: f64, lowest: f64, highest: f64) -> String {
 }
 
 /// A number with three digits that count.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
         v if v >= 100.0 || v == 0.0 => 0,
         v if v >= 10.0 => 1,
@@ -279,7 +285,7 @@ mod tests {
             ("klamm", 2, 800.0),
             ("kafka", 2, 200.0),
         ]);
-        let page = page(&results, &["produce-1k"]);
+        let page = page(&results, &["produce-1k"], "## Counted\n");
         for line in [
             "| [produce-1k](#produce-1k): MB per broker CPU-second | 850 | 200 | 4.25 × (4.00–4.50) | 4.00 × Apache Kafka | met |",
             "| [produce-1k](#produce-1k): resident MB under load | 20.0 | 20.0 | 1.00 × (1.00–1.00) | 10.0 × Apache Kafka | not met |",
@@ -293,7 +299,7 @@ mod tests {
 
     #[test]
     fn scenarios_that_did_not_run_are_left_out() {
-        let page = page(&sample(&[("klamm", 1, 900.0)]), &[]);
+        let page = page(&sample(&[("klamm", 1, 900.0)]), &[], "");
         assert!(!page.contains("### unbatched"), "{page}");
         assert!(page.contains("| MB per broker CPU-second | 900 |"), "{page}");
     }

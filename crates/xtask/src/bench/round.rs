@@ -1,6 +1,8 @@
 //! One round: a scenario against one broker.
 
-use std::io::Write as _;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -19,10 +21,12 @@ const WARM_UP: &[&[&str]] = &[
 ];
 /// Each of them takes so long.
 const WARM_UP_SECONDS: f64 = 2.5;
-/// More than a round produces: see [`Rounds::touch_memory`].
-const TOUCHED_BYTES: usize = 4 << 30;
-/// Written at once.
-const TOUCHED_AT_ONCE: usize = 1 << 20;
+/// See [`Rounds::fill_page_cache`]: read until so little memory is free.
+const FREE_MB: u64 = 600;
+/// Read between two looks at what is free.
+const FILLED_AT_ONCE: usize = 64 << 20;
+/// The file that is read has no blocks, so its length costs nothing.
+const CLEAN_FILE_BYTES: u64 = 1 << 43;
 /// A started broker is left alone so long before its memory is read.
 const IDLE_SECONDS: f64 = 2.0;
 /// Topics that the partitions of `How::Partitions` are spread over.
@@ -44,6 +48,16 @@ pub(super) struct Rounds<'a> {
     pub(super) load: &'a Load,
     pub(super) installed: &'a Installed,
     pub(super) sizes: Sizes,
+    /// Where the next part of the file is that fills the page cache.
+    pub(super) filled: Cell<u64>,
+}
+
+/// A line of /proc/meminfo, where there is one.
+fn memory_mb(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kb: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kb >> 10)
 }
 
 fn microseconds_now() -> Result<u128> {
@@ -71,6 +85,7 @@ impl<'a> Rounds<'a> {
     pub(super) fn machine(&self, scenario: &Scenario, words: &[&str], round: usize) -> Result<Run> {
         let folder = self.installed.data().display();
         let words = Words::new(words).option("--folder", folder);
+        self.fill_page_cache()?;
         let printed = self.load.run(&words.option("--seconds", self.sizes.seconds.min(2.0)))?;
         Ok(Run::new(scenario.name, MACHINE, round, &[printed]))
     }
@@ -99,23 +114,31 @@ impl<'a> Rounds<'a> {
         };
         let words = self.timed(words).against(broker, &topic)?;
         if scenario.how.writes() {
-            self.touch_memory()?;
+            self.fill_page_cache()?;
         }
         let printed = self.load.run(&words).with_context(|| broker.said())?;
         Ok(Run::new(scenario.name, broker.peer.name(), round, &[printed]))
     }
 
-    /// Fills a part of the page cache and empties it again. Memory that a virtual machine has not
-    /// used lately must first be found by its host, which costs whoever writes to it several times
-    /// as much as the copy: noise, larger than what is measured.
-    fn touch_memory(&self) -> Result<()> {
-        let path = self.installed.data().join("touched");
-        let mut file = std::fs::File::create(&path)?;
-        let bytes = vec![1; TOUCHED_AT_ONCE];
-        for _ in 0..TOUCHED_BYTES / TOUCHED_AT_ONCE {
-            file.write_all(&bytes)?;
+    /// Fills the page cache with clean pages, as that of a machine is that has run a broker for an
+    /// hour, so that a page for a record is one that is taken from another file. Memory that a
+    /// virtual machine has not used lately must first be found by its host, which costs whoever
+    /// writes to it several times as much as the copy: noise, larger than what is measured.
+    fn fill_page_cache(&self) -> Result<()> {
+        let Some(free) = memory_mb("MemFree:") else { return Ok(()) };
+        let path = self.installed.data().join("clean-pages");
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.set_len(CLEAN_FILE_BYTES)?;
+        file.seek(SeekFrom::Start(self.filled.get()))?;
+        let mut bytes = vec![0; FILLED_AT_ONCE];
+        let mut most = 2 * (free << 20) / FILLED_AT_ONCE as u64;
+        while most > 0 && memory_mb("MemFree:").is_some_and(|free| free > FREE_MB) {
+            file.read_exact(&mut bytes)?;
+            most -= 1;
         }
-        Ok(std::fs::remove_file(&path)?)
+        self.filled.set(file.stream_position()?);
+        Ok(())
     }
 
     /// A round with a broker of its own.
@@ -167,6 +190,7 @@ impl<'a> Rounds<'a> {
         let mut broker = self.start(peer)?.0;
         let words = Words::new(&["raw-produce", "--batch-records", "100", "--connections", "2"]);
         let words = words.option("--total-bytes", (gb * 1e9).round()).with("--keep");
+        self.fill_page_cache()?;
         self.load.run(&words.against(&broker, "kept")?).with_context(|| broker.said())?;
         broker.stop(stop)?;
         let again = self.start_again(&mut broker, Words::new(&["ready"]))?;
