@@ -22,6 +22,7 @@ use crate::{
     fetch_sessions::{FetchSessions, Target},
     groups::Groups,
     listener::{Connections, RequestMemory, StopBell},
+    loggers::Loggers,
     metrics::Metrics,
     open_logs::WaitForRoom,
     partition::{Partition, Topic},
@@ -46,6 +47,8 @@ pub(crate) struct Broker {
     pub(crate) wait_for_room: WaitForRoom,
     pub(crate) groups: Groups,
     pub(crate) cleaner: Cleaner,
+    /// What is logged.
+    pub(crate) loggers: Loggers,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) telemetry: Telemetry,
     /// The epoch that the controller gave to this registration.
@@ -206,6 +209,7 @@ pub(crate) fn log_config(config: &TopicConfig, env: &Env) -> LogConfig {
     let jitter = u64::try_from(config.segment_jitter_ms).unwrap_or(0);
     LogConfig {
         segment_bytes: u64::try_from(config.segment_bytes).unwrap_or(1),
+        preallocate: config.preallocate,
         segment_ms: segment_ms(config),
         segment_jitter_ms: i64::try_from(env.random.below(jitter)).unwrap_or(0),
         index_interval_bytes: u64::try_from(config.index_interval_bytes).unwrap_or(0),

@@ -18,6 +18,7 @@ mod fetch_sessions;
 mod frames;
 mod groups;
 mod listener;
+mod loggers;
 mod metrics;
 mod open_logs;
 mod partition;
@@ -31,5 +32,6 @@ mod tasks;
 mod topics;
 
 pub use api::{APIS, Api, Permission, QuotaClass};
+pub use loggers::{LOGGERS, Level, Loggers};
 pub use metrics::{CleanerMetrics, Metrics};
 pub use server::{Server, StartError};

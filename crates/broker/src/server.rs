@@ -36,6 +36,7 @@ use crate::{
     fetch_sessions::FetchSessions,
     groups::Groups,
     listener::{self, RequestMemory, StopBell},
+    loggers::Loggers,
     metrics::Metrics,
     open_logs::WaitForRoom,
     producer_ids::ProducerIds,
@@ -85,6 +86,18 @@ impl Server {
     /// # Errors
     /// Says what must be put right before it can start.
     pub async fn start(env: Env, config: BrokerConfig) -> Result<Self, StartError> {
+        Self::start_logging(env, config, Loggers::default()).await
+    }
+
+    /// The same, with levels of what is logged that clients may change.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_logging(
+        env: Env,
+        config: BrokerConfig,
+        loggers: Loggers,
+    ) -> Result<Self, StartError> {
         let effective = config.effective(Dynamic::NONE);
         let settings = BrokerSettings::of(&effective)
             .map_err(|error| StartError::Config(error.to_string()))?;
@@ -99,6 +112,7 @@ impl Server {
             wait_for_room: WaitForRoom::default(),
             groups: Groups::default(),
             cleaner: Cleaner::new(&env.random),
+            loggers,
             producer_ids: ProducerIds::default(),
             broker_epoch: AtomicI64::new(-1),
             telemetry: Telemetry::default(),

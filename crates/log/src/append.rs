@@ -232,8 +232,13 @@ impl Log {
     /// Closes the segment being written and begins the next at the end offset.
     pub(crate) fn roll(&self, writer: &mut Writer, now_ms: i64) -> std::io::Result<()> {
         let end = self.end_offset();
-        let segment = Arc::new(Segment::create(&self.place, end, now_ms)?);
+        let config = self.config.load();
         let mut segments = Vec::clone(&self.segments.load());
+        if let Some(last) = segments.last().filter(|_| config.preallocate) {
+            // Before the next is there: recovery takes what follows a blank end for damage.
+            last.trim()?;
+        }
+        let segment = Arc::new(Segment::create(&self.place, end, &config, now_ms)?);
         segments.push(segment);
         writer.dir_dirty = true;
         writer.take_snapshot(end);

@@ -5,6 +5,8 @@
 pub struct LogConfig {
     /// `segment.bytes`: size at which a segment is closed.
     pub segment_bytes: u64,
+    /// `preallocate`: whether a new segment's file has its largest size at once.
+    pub preallocate: bool,
     /// `segment.ms`: age at which a segment is closed, milliseconds.
     pub segment_ms: i64,
     /// `segment.jitter.ms`, drawn for this log: taken off `segment_ms`.
@@ -42,6 +44,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             segment_bytes: 1 << 30,
+            preallocate: false,
             segment_ms: 7 * 24 * 3_600_000,
             segment_jitter_ms: 0,
             index_interval_bytes: 4096,

@@ -156,6 +156,7 @@ impl Log {
         }
         self.flush_now()?;
         if let Some(segment) = self.segments.load().last() {
+            segment.trim()?;
             segment.write_index()?;
         }
         self.sync_names()

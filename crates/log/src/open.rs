@@ -217,7 +217,7 @@ impl Opening {
 
     fn create_first_segment(&mut self) -> Result<i64, OpenError> {
         let base = self.params.start_offset.max(0);
-        let segment = Segment::create(&self.place, base, self.params.now_ms)?;
+        let segment = Segment::create(&self.place, base, &self.params.config, self.params.now_ms)?;
         self.segments.push(Arc::new(segment));
         self.writer.dir_dirty = true;
         Ok(base)
@@ -240,9 +240,16 @@ impl Opening {
         let durable = params.recovery_point.max(params.cleaned_to.unwrap_or(0));
         let gap = next.filter(|next| *next > end && end >= durable);
         let gap = gap.map(|next| format!("records {end} to {} are missing", next - 1));
-        let Some(damage) = rebuilt.damage.or(gap) else { return Ok((end, false)) };
         let file = segment.file()?;
         let size = found.max(file.len()?);
+        let is_blank = rebuilt.damage.is_some()
+            && params.config.preallocate
+            && recovery::is_blank(&**file, rebuilt.size, size)?;
+        if is_blank {
+            file.set_len(rebuilt.size)?;
+        }
+        let damage = rebuilt.damage.filter(|_| !is_blank);
+        let Some(damage) = damage.or(gap) else { return Ok((end, false)) };
         if planted("keep-torn-tail") {
             segment.set_size(size);
             return Ok((end, false));

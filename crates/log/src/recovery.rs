@@ -155,6 +155,19 @@ fn check_crc(bytes: &[u8]) -> Result<(), BatchError> {
     }
 }
 
+/// Whether nothing was written from `from` on.
+pub(crate) fn is_blank(file: &dyn File, from: u64, size: u64) -> io::Result<bool> {
+    let (mut at, mut buf) = (from, vec![0; 64 << 10]);
+    while at < size {
+        let read = file.read_at(&mut buf, at)?;
+        if read == 0 || buf[..read].iter().any(|byte| *byte != 0) {
+            return Ok(read == 0);
+        }
+        at += read as u64;
+    }
+    Ok(true)
+}
+
 /// Bytes read at once while looking for whole batches behind a damaged one.
 const SEARCH_BYTES: usize = 8 << 20;
 

@@ -119,7 +119,7 @@ impl Log {
         let _turn = self.maintenance.lock();
         let mut writer = self.writer.lock();
         let old = self.segments.load_full();
-        let segment = Arc::new(Segment::create(&self.place, offset, now_ms)?);
+        let segment = Arc::new(Segment::create(&self.place, offset, &self.config(), now_ms)?);
         segment.file()?.set_len(0)?;
         for gone in old.iter().filter(|gone| gone.base_offset != offset) {
             for file in self.retire(gone)? {

@@ -15,7 +15,7 @@ use klamm_env::{Disk, File, disk::Open};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    ReadError,
+    LogConfig, ReadError,
     index::{
         EntryFile, FileIndex, MemoryIndex, OFFSET_ENTRY_BYTES, OffsetEntry, TIME_ENTRY_BYTES,
         TimeEntry,
@@ -99,10 +99,19 @@ pub(crate) struct Found {
 }
 
 impl Segment {
-    /// A segment to be written. Its file is made if it is missing.
-    pub(crate) fn create(place: &Arc<Place>, base_offset: i64, now_ms: i64) -> io::Result<Self> {
+    /// A segment to be written. Its file is made if it is missing, with its largest size if the
+    /// settings want that.
+    pub(crate) fn create(
+        place: &Arc<Place>,
+        base_offset: i64,
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> io::Result<Self> {
         let path = place.file(&file_name(base_offset, LOG_SUFFIX));
         let file = place.disk.open(&path, Open::Create)?;
+        if config.preallocate {
+            file.set_len(config.segment_bytes)?;
+        }
         let segment = Self::found(place, base_offset, 0, now_ms);
         // Empty until the segment is closed: Kafka's tools expect them beside the log.
         for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
@@ -183,6 +192,12 @@ impl Segment {
         let path = self.path(LOG_SUFFIX);
         let file = self.place.disk.open(&path, Open::Write)?;
         Ok(self.file.get_or_init(|| file))
+    }
+
+    /// Cuts off what was allocated and not written.
+    pub(crate) fn trim(&self) -> io::Result<()> {
+        let (file, size) = (self.file()?, self.size());
+        if file.len()? > size { file.set_len(size) } else { Ok(()) }
     }
 
     pub(crate) fn relative(&self, offset: i64) -> Option<u32> {

@@ -2,13 +2,12 @@
 //! from, and what else could have supplied them.
 //!
 //! Resources are topics, this broker (by its id) and all brokers (by the empty name), groups,
-//! client metrics, and this broker's loggers, of which there is one: `root`. A list of keys, if
-//! not empty, says which are wanted; unknown ones are left out. A type that is not known fails the
-//! request as a whole.
+//! client metrics, and this broker's loggers. A list of keys, if not empty, says which are wanted;
+//! unknown ones are left out. A type that is not known fails the request as a whole.
 //!
 //! Left out: authorization.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use klamm_config::{
     ConfigError, Dynamic,
@@ -28,6 +27,7 @@ use klamm_protocol::{
 
 use super::{Api, Context, Permission, QuotaClass};
 use crate::{
+    loggers::Level,
     request::{Outcome, Request},
     rules::configured,
 };
@@ -85,7 +85,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
 /// What is said of a resource, before it is cut down to what was asked for.
 enum Described {
     Entries(Vec<ConfigEntry>),
-    Loggers,
+    Loggers(BTreeMap<String, Level>),
 }
 
 fn describe(
@@ -115,7 +115,7 @@ fn describe(
         }
         ResourceKind::BrokerLogger => {
             check_broker(name, broker.node_id, "")?;
-            Ok(Described::Loggers)
+            Ok(Described::Loggers(broker.loggers.all()))
         }
         ResourceKind::ClientMetrics if name.is_empty() => {
             Err(Fault::invalid("Client metrics subscription name must not be empty"))
@@ -181,10 +181,10 @@ fn result<'a>(
             let wanted = entries.into_iter().filter(|entry| is_wanted(&entry.name));
             wanted.map(|entry| config(entry, body)).collect()
         }
-        Ok(Described::Loggers) => Some(root_logger(body.include_documentation))
-            .filter(|logger| is_wanted(&logger.name))
-            .into_iter()
-            .collect(),
+        Ok(Described::Loggers(levels)) => {
+            let wanted = levels.into_iter().filter(|(name, _)| is_wanted(name));
+            wanted.map(|(name, level)| logger(name, level, body.include_documentation)).collect()
+        }
         Err(fault) => {
             return DescribeConfigsResult {
                 error_code: fault.code.code(),
@@ -225,26 +225,13 @@ fn synonym(synonym: SynonymEntry) -> DescribeConfigsSynonym<'static> {
     }
 }
 
-/// The level of what is logged.
-fn root_logger(documented: bool) -> DescribeConfigsResourceResult<'static> {
+/// The level of a logger.
+fn logger(name: String, level: Level, documented: bool) -> DescribeConfigsResourceResult<'static> {
     DescribeConfigsResourceResult {
-        name: Cow::Borrowed("root"),
-        value: Some(Cow::Borrowed(level())),
+        name: Cow::Owned(name),
+        value: Some(Cow::Borrowed(level.name())),
         config_source: SOURCE_LOGGER,
         documentation: documented.then_some(Cow::Borrowed("")),
         ..DescribeConfigsResourceResult::default()
-    }
-}
-
-/// The most detailed level that is in effect, by its name in Kafka.
-fn level() -> &'static str {
-    use tracing::level_filters::LevelFilter;
-    match LevelFilter::current() {
-        LevelFilter::OFF => "FATAL",
-        LevelFilter::ERROR => "ERROR",
-        LevelFilter::WARN => "WARN",
-        LevelFilter::INFO => "INFO",
-        LevelFilter::DEBUG => "DEBUG",
-        _ => "TRACE",
     }
 }

@@ -1,6 +1,6 @@
 //! Broker defaults of the log: segments, retention, flushing, compaction, directories.
 
-use super::reason::{ONE_NODE, PREALLOCATE, TIERING};
+use super::reason::{ONE_NODE, TIERING};
 use crate::key::{Unit, keys};
 use crate::rule::Rule;
 
@@ -72,7 +72,7 @@ keys! { Broker:
     "log.segment.delete.delay.ms" Long "60000" [at_least(0), cluster_wide]
         "How long the files of a deleted segment stay on disk, so that reads under way can \
          finish.";
-    "log.preallocate" Boolean "false" [cluster_wide, accepted(PREALLOCATE)]
+    "log.preallocate" Boolean "false" [cluster_wide]
         "Whether a new segment takes its whole size on disk at once.";
     "log.message.timestamp.type" String "CreateTime"
         [one_of(&["CreateTime", "LogAppendTime"]), cluster_wide]

@@ -10,7 +10,6 @@ pub(super) const STREAMS_GROUPS: &str = "Streams groups are not served.";
 pub(super) const TRANSACTIONS: &str = "Transactions are not served.";
 pub(super) const METRICS: &str = "Metrics are not sampled.";
 pub(super) const RUNTIME: &str = "One pool of threads does all work: `klamm.worker.threads`.";
-pub(super) const PREALLOCATE: &str = "Segments grow as they are written.";
 pub(super) const INLINE: &str =
     "Requests are handled where they are read; `queued.max.request.bytes` bounds those that wait.";
 pub(super) const SNAPSHOTS: &str =

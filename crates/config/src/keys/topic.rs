@@ -1,6 +1,6 @@
 //! Topic configurations.
 
-use super::reason::{ONE_NODE, PREALLOCATE, TIERING};
+use super::reason::{ONE_NODE, TIERING};
 use crate::key::{hours, keys, minutes, same};
 use crate::rule::Rule;
 
@@ -80,7 +80,7 @@ keys! { Topic:
     "min.insync.replicas" Int "1" [at_least(1), from(&[same("min.insync.replicas")])]
         "How many in-sync replicas must hold a record before a producer with `acks=all` gets its \
          answer.";
-    "preallocate" Boolean "false" [from(&[same("log.preallocate")]), accepted(PREALLOCATE)]
+    "preallocate" Boolean "false" [from(&[same("log.preallocate")])]
         "Whether a new segment takes its whole size on disk at once.";
     "remote.log.copy.disable" Boolean "false" [accepted(TIERING)]
         "Whether nothing more is copied to remote storage; what is there stays readable.";

@@ -32,6 +32,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use error::CliError;
+use klamm_broker::Loggers;
 use tokio::time::Instant;
 
 /// A Kafka-compatible broker, and a command line for any Kafka cluster.
@@ -74,8 +75,8 @@ enum ClientCommand {
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve(serve::Serve::default()));
-    logging::start(matches!(command, Command::Serve(_)));
-    match run(command) {
+    let loggers = logging::start(matches!(command, Command::Serve(_)));
+    match run(command, loggers) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
@@ -86,9 +87,9 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), CliError> {
+fn run(command: Command, loggers: Loggers) -> Result<(), CliError> {
     match command {
-        Command::Serve(serve) => serve.run(Instant::now()),
+        Command::Serve(serve) => serve.run(Instant::now(), loggers),
         Command::Client(command) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(CliError::io("the runtime"))?.block_on(run_client(command))

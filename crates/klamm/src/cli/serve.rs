@@ -5,7 +5,7 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::Args;
-use klamm_broker::Server;
+use klamm_broker::{Loggers, Server};
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic};
 use klamm_env::Env;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,9 +41,9 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) fn run(self, started: Instant) -> Result<(), CliError> {
+    pub(crate) fn run(self, started: Instant, loggers: Loggers) -> Result<(), CliError> {
         let config = serve_config::read(&self)?;
-        runtime(&config)?.block_on(serve(config, started))
+        runtime(&config)?.block_on(serve(config, started, loggers))
     }
 }
 
@@ -58,13 +58,13 @@ fn runtime(config: &BrokerConfig) -> Result<Runtime, CliError> {
     builder.enable_all().build().map_err(CliError::io("the runtime"))
 }
 
-async fn serve(config: BrokerConfig, started: Instant) -> Result<(), CliError> {
+async fn serve(config: BrokerConfig, started: Instant, loggers: Loggers) -> Result<(), CliError> {
     for warning in config.warnings() {
         tracing::warn!("configuration: {warning}");
     }
     raise_file_limit();
     let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-    let start = Server::start(Env::real(), config.clone());
+    let start = Server::start_logging(Env::real(), config.clone(), loggers);
     let server = tokio::select! {
         server = start => server.map_err(|error| CliError::Broker(error.to_string()))?,
         () = signals.next() => return Ok(()),

@@ -17,7 +17,8 @@ use twox_hash::XxHash32;
 
 use super::{Bounded, DecompressError};
 
-/// Kafka's levels. The encoder has one speed, so a level is accepted and changes nothing.
+/// Kafka's levels. As there, the default one is the fast compressor, which has no levels; all others
+/// are those of the slow one, which stops getting slower at 12.
 pub(super) const LEVELS: RangeInclusive<i32> = 1..=17;
 pub(super) const LEVEL_DEFAULT: i32 = 9;
 
@@ -28,6 +29,9 @@ const HAS_BLOCK_CHECKSUMS: u8 = 1 << 4;
 const HAS_CONTENT_SIZE: u8 = 1 << 3;
 /// A reserved bit, and a dictionary that the other side would have to have.
 const UNSUPPORTED: u8 = 0b11;
+/// Version 1, independent blocks of at most 64 KiB, no sizes, no checksums.
+const DESCRIPTOR: [u8; 2] = [0b0110_0000, 0b0100_0000];
+const BLOCK: usize = 64 * 1024;
 /// Where the checksum stands in the frames that are written here.
 const CHECKSUM_AT: usize = 6;
 const NOT_COMPRESSED: u32 = 1 << 31;
@@ -149,15 +153,50 @@ fn checksum(bytes: &[u8]) -> u8 {
     (XxHash32::oneshot(0, bytes) >> 8) as u8
 }
 
-pub(super) fn compress(bytes: &[u8], magic: i8, out: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn compress(
+    bytes: &[u8],
+    level: i32,
+    magic: i8,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let start = out.len();
+    if level == LEVEL_DEFAULT {
+        compress_fast(bytes, out)?;
+    } else {
+        compress_slowly(bytes, level, out)?;
+    }
+    if magic == 0 {
+        out[start + CHECKSUM_AT] = checksum(&out[start..start + CHECKSUM_AT]);
+    }
+    Ok(())
+}
+
+/// The frame of the slow compressor: the same choices, block by block.
+fn compress_slowly(bytes: &[u8], level: i32, out: &mut Vec<u8>) -> Result<(), String> {
+    out.extend_from_slice(&FRAME_MAGIC);
+    out.extend_from_slice(&DESCRIPTOR);
+    out.push(checksum(&DESCRIPTOR));
+    let mode = lz4::block::CompressionMode::HIGHCOMPRESSION(level);
+    for plain in bytes.chunks(BLOCK) {
+        let block = lz4::block::compress(plain, Some(mode), false);
+        let block = block.map_err(|error| error.to_string())?;
+        let (block, flag) = match block.len() < plain.len() {
+            true => (&block[..], 0),
+            false => (plain, NOT_COMPRESSED),
+        };
+        // A block is at most 64 KiB.
+        out.extend_from_slice(&(block.len() as u32 | flag).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+    out.extend_from_slice(&[0; 4]);
+    Ok(())
+}
+
+fn compress_fast(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     // What Kafka's writer chooses: independent blocks of 64 KiB, no sizes, no further checksums.
     let info = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
     let mut encoder = FrameEncoder::with_frame_info(info, &mut *out);
     encoder.write_all(bytes).map_err(|error| error.to_string())?;
     encoder.finish().map_err(|error| error.to_string())?;
-    if magic == 0 {
-        out[start + CHECKSUM_AT] = checksum(&out[start..start + CHECKSUM_AT]);
-    }
     Ok(())
 }

@@ -197,7 +197,7 @@ pub fn compress(
         }
         CompressionType::Gzip => gzip::compress(bytes, compression.level, out),
         CompressionType::Snappy => snappy::compress(bytes, out),
-        CompressionType::Lz4 => lz4::compress(bytes, magic, out),
+        CompressionType::Lz4 => lz4::compress(bytes, compression.level, magic, out),
         CompressionType::Zstd => zstd::compress(bytes, compression.level, out),
     };
     result.map_err(|reason| CompressError { codec: compression.codec, reason })

@@ -47,6 +47,17 @@ fn what_was_compressed_comes_back() {
 }
 
 #[test]
+fn a_higher_lz4_level_packs_more() {
+    let bytes: Vec<u8> = (0..20_000_u64).flat_map(|n| (n * n % 977).to_be_bytes()).collect();
+    let size = |level| {
+        let compression = Compression::with_level(CompressionType::Lz4, level).unwrap();
+        packed(compression, &bytes, 2).len()
+    };
+    assert!(size(12) < size(3), "{} {}", size(12), size(3));
+    assert!(size(3) < size(9), "9 stands for the fast one: {} {}", size(3), size(9));
+}
+
+#[test]
 fn levels_are_those_of_kafkas_topic_configs() {
     let allowed = |codec| {
         let level = |level: &i32| Compression::with_level(codec, *level).is_ok();
