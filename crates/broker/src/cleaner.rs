@@ -30,8 +30,10 @@ pub(crate) struct Cleaner {
     secret: (u64, u64),
     /// When the bytes that were moved so far are paid for (`log.cleaner.io.max.bytes.per.second`).
     paid: Mutex<Option<Instant>>,
-    /// Rung when the settings change.
+    /// Rung for who starts cleaners when the settings change.
     changed: Notify,
+    /// The same for those that rest.
+    rested: Notify,
     running: Mutex<usize>,
 }
 
@@ -39,12 +41,13 @@ impl Cleaner {
     pub(crate) fn new(random: &Random) -> Self {
         let secret = (random.next_u64(), random.next_u64());
         let (paid, changed, running) = (Mutex::default(), Notify::new(), Mutex::default());
-        Self { secret, paid, changed, running }
+        Self { secret, paid, changed, rested: Notify::new(), running }
     }
 
     /// The settings may have changed.
     pub(crate) fn look_again(&self) {
         self.changed.notify_one();
+        self.rested.notify_waiters();
     }
 
     /// How long to wait for `bytes` to be paid for.
@@ -107,7 +110,11 @@ async fn run(broker: Arc<Broker>, number: usize) {
         let work = async {
             if is_surplus || !clean_next(&broker, &settings).await {
                 let backoff = u64::try_from(settings.backoff_ms).unwrap_or(0).max(BACKOFF_MS_MIN);
-                tokio::time::sleep(Duration::from_millis(backoff)).await;
+                tokio::select! {
+                    biased;
+                    () = broker.cleaner.rested.notified() => {}
+                    () = tokio::time::sleep(Duration::from_millis(backoff)) => {}
+                }
             }
         };
         tokio::select! {

@@ -96,6 +96,32 @@ configs_alter() {
   eventually config_is_set
   configs --alter --topic "$topic" --delete-config max.message.bytes
 }
+# One broker has its own value before that of all; without both it has the default again.
+configs_broker() {
+  configs --alter --entity-type brokers --entity-default --add-config log.cleaner.backoff.ms=300
+  eventually broker_has "log.cleaner.backoff.ms=300"
+  configs --alter --entity-type brokers --entity-name 1 --add-config log.cleaner.backoff.ms=200
+  eventually broker_has "log.cleaner.backoff.ms=200"
+  contains "$(configs --describe --entity-type brokers --entity-default)" "log.cleaner.backoff.ms=300"
+  configs --alter --entity-type brokers --entity-name 1 --delete-config log.cleaner.backoff.ms
+  eventually broker_has "log.cleaner.backoff.ms=300"
+  ! configs --alter --entity-type brokers --entity-name 1 --add-config node.id=7
+}
+broker_has() { contains "$(configs --describe --entity-type brokers --entity-name 1 --all)" "$1"; }
+
+loggers() { configs "$@" --entity-type broker-loggers --entity-name 1; }
+configs_loggers() {
+  local logger
+  logger=$(loggers --describe | grep -oE '^ +[A-Za-z_.:]+=' | grep -v root | head -n 1 | tr -d ' =')
+  loggers --alter --add-config "$logger=TRACE"
+  contains "$(loggers --describe)" "$logger=TRACE"
+  loggers --alter --delete-config "$logger"
+  ! grep -F "$logger=TRACE" <(loggers --describe)
+  ! loggers --alter --add-config no.such.logger=DEBUG
+  ! loggers --alter --add-config root=LOUD
+  contains "$(loggers --describe)" "root="
+}
+
 config_is_set() { contains "$(configs --describe --topic "$topic")" "max.message.bytes=2000000"; }
 
 groups_list() { contains "$(consumer_groups --list)" "$group"; }
@@ -169,6 +195,32 @@ dump_index() {
   ! grep -iE 'mismatch|out of order|not found' "$scratch/timeindex"
 }
 
+# Of three values of a key only the last stays. The next record closes the segment, which is old then.
+compacted() {
+  topics --create --topic "$topic-compacted" --partitions 1 --config cleanup.policy=compact \
+    --config segment.ms=500 --config min.cleanable.dirty.ratio=0.01
+  for codec in none gzip; do
+    for i in {1..3}; do printf 'key\tvalue %s %s\nother %s %s\tvalue\n' "$codec" "$i" "$codec" "$i"; done |
+      console_producer --topic "$topic-compacted" --compression-codec "$codec" --reader-property parse.key=true
+  done
+  printf 'last\tvalue\n' | console_producer --topic "$topic-compacted" --reader-property parse.key=true
+  eventually is_compacted
+  contains "$(dump_compacted)" "compresscodec: gzip"
+  contains "$(dump_compacted)" "payload: value gzip 3"
+  contains "$(dump_compacted)" "key: other none 1"
+  dump_log --index-sanity-check --files "$(compacted_segment index)"
+  contains "$(cat "$DATA_DIR/cleaner-offset-checkpoint")" "$topic-compacted 0 "
+  local answer
+  answer=$(console_consumer --topic "$topic-compacted" --from-beginning --max-messages 8 --formatter-property print.key=true)
+  equal "values of the key" 1 "$(grep -c '^key' <<<"$answer")"
+}
+compacted_segment() { echo "$DATA_DIR/$topic-compacted-0/00000000000000000000.$1"; }
+dump_compacted() { dump_log --deep-iteration --print-data-log --files "$(compacted_segment log)"; }
+is_compacted() {
+  dump_compacted >"$scratch/compacted"
+  ! grep -E 'payload: value (none [123]|gzip [12])' "$scratch/compacted" && ! grep "isvalid: false" "$scratch/compacted"
+}
+
 metadata_log() {
   local answer
   answer=$(dump_log --cluster-metadata-decoder --files "$(metadata_files log | head -n 1)")
@@ -216,6 +268,8 @@ check kafka-get-offsets offsets
 check kafka-get-offsets-by-time offsets_by_time
 check kafka-configs-describe configs_describe
 check kafka-configs-alter configs_alter
+check kafka-configs-broker configs_broker
+check kafka-configs-loggers configs_loggers
 check kafka-consumer-groups-list groups_list
 check kafka-consumer-groups-describe groups_describe
 check kafka-consumer-groups-reset groups_reset
@@ -223,12 +277,13 @@ check kafka-consumer-groups-delete groups_delete
 if [[ -n ${DATA_DIR:-} ]]; then
   check kafka-dump-log dump
   check kafka-dump-log-index dump_index
+  check kafka-dump-log-compacted compacted
   check kafka-dump-log-metadata metadata_log
   check kafka-dump-log-snapshot metadata_snapshot
   check kafka-metadata-shell metadata_shell
 else
   echo "skip kafka-dump-log: DATA_DIR is not set"
-  for name in kafka-dump-log-index kafka-dump-log-metadata kafka-dump-log-snapshot kafka-metadata-shell; do
+  for name in kafka-dump-log-index kafka-dump-log-compacted kafka-dump-log-metadata kafka-dump-log-snapshot kafka-metadata-shell; do
     echo "skip $name: DATA_DIR is not set"
   done
 fi
