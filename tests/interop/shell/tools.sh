@@ -96,6 +96,14 @@ configs_alter() {
   eventually config_is_set
   configs --alter --topic "$topic" --delete-config max.message.bytes
 }
+# refuses COMMAND...: the command must fail.
+refuses() {
+  if "$@"; then
+    echo "not refused: $*"
+    return 1
+  fi
+}
+
 # One broker has its own value before that of all; without both it has the default again.
 configs_broker() {
   configs --alter --entity-type brokers --entity-default --add-config log.cleaner.backoff.ms=300
@@ -105,7 +113,7 @@ configs_broker() {
   contains "$(configs --describe --entity-type brokers --entity-default)" "log.cleaner.backoff.ms=300"
   configs --alter --entity-type brokers --entity-name 1 --delete-config log.cleaner.backoff.ms
   eventually broker_has "log.cleaner.backoff.ms=300"
-  ! configs --alter --entity-type brokers --entity-name 1 --add-config node.id=7
+  refuses configs --alter --entity-type brokers --entity-name 1 --add-config node.id=7
 }
 broker_has() { contains "$(configs --describe --entity-type brokers --entity-name 1 --all)" "$1"; }
 
@@ -116,9 +124,9 @@ configs_loggers() {
   loggers --alter --add-config "$logger=TRACE"
   contains "$(loggers --describe)" "$logger=TRACE"
   loggers --alter --delete-config "$logger"
-  ! grep -F "$logger=TRACE" <(loggers --describe)
-  ! loggers --alter --add-config no.such.logger=DEBUG
-  ! loggers --alter --add-config root=LOUD
+  refuses contains "$(loggers --describe)" "$logger=TRACE"
+  refuses loggers --alter --add-config no.such.logger=DEBUG
+  refuses loggers --alter --add-config root=LOUD
   contains "$(loggers --describe)" "root="
 }
 
