@@ -157,6 +157,9 @@ fn config(world: &World) -> Result<BrokerConfig, String> {
         ("replica.high.watermark.checkpoint.interval.ms", checkpoint_ms),
         ("log.flush.scheduler.interval.ms", "1000".to_owned()),
         ("log.segment.delete.delay.ms", "500".to_owned()),
+        ("log.cleaner.backoff.ms", plan.cleaner_backoff_ms.to_string()),
+        ("log.cleaner.io.max.bytes.per.second", plan.cleaner_bytes.to_string()),
+        ("log.cleaner.io.buffer.size", "8192".to_owned()),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))

@@ -75,6 +75,14 @@ pub(crate) struct Plan {
     pub(crate) retention_check_ms: u64,
     /// The largest size of a segment, bytes.
     pub(crate) segment_bytes: u64,
+    /// Whether somebody keeps values in a compacted topic.
+    pub(crate) keeps: bool,
+    /// How long its tombstones stay, milliseconds.
+    pub(crate) delete_retention_ms: i64,
+    /// How long an idle cleaner waits, milliseconds.
+    pub(crate) cleaner_backoff_ms: u64,
+    /// How fast it may be, bytes per second.
+    pub(crate) cleaner_bytes: u64,
 }
 
 impl Plan {
@@ -122,6 +130,10 @@ impl Plan {
             checkpoint_ms: between(200, 10_000),
             retention_check_ms: between(300, 5_000),
             segment_bytes: between(2_000, 60_000),
+            keeps: random.chance(2, 3),
+            delete_retention_ms: i64::try_from(between(500, 4_000)).unwrap_or(0),
+            cleaner_backoff_ms: between(50, 2_000),
+            cleaner_bytes: between(10_000, 1_000_000),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use klamm_protocol::ErrorCode;
 
 use crate::{
-    actors::admin,
+    actors::{admin, keeper},
     calls::{
         EARLIEST, LATEST, Produced, Session, Want, committed, describe_topic, fetch, heartbeat,
         join, list_offset, new_batch, produce, sync,
@@ -38,6 +38,13 @@ pub(crate) async fn verify(world: &World, round: u64) {
     let asked: Vec<(String, Place)> = world.oracle().commits.keys().cloned().collect();
     for (group, place) in asked {
         read_commit(world, &mut client, &group, &place, deadline).await;
+    }
+    while world.is_keeping() && keeper::read_whole(world, &mut client).await.is_none() {
+        let violated = !world.oracle().violations.is_empty();
+        let what = "the compacted topic cannot be read";
+        if violated || !may_retry(world, &client, deadline, what).await {
+            return;
+        }
     }
     agree(world, &mut client, deadline).await;
 }

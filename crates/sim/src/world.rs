@@ -56,6 +56,8 @@ pub(crate) struct World {
     /// The requests and versions that clients used.
     pub(crate) asked: Asked,
     over: AtomicBool,
+    /// Whether the compacted topic is there.
+    keeping: AtomicBool,
     next: AtomicU64,
 }
 
@@ -79,6 +81,7 @@ impl World {
             stats: Mutex::default(),
             asked: Asked::default(),
             over: AtomicBool::new(false),
+            keeping: AtomicBool::new(false),
             next: AtomicU64::new(0),
             plan,
         }
@@ -133,6 +136,16 @@ impl World {
     /// Whether clients go on.
     pub(crate) fn is_running(&self) -> bool {
         !self.over.load(Ordering::Relaxed)
+    }
+
+    /// The compacted topic is there.
+    pub(crate) fn set_keeping(&self) {
+        self.keeping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the compacted topic is there.
+    pub(crate) fn is_keeping(&self) -> bool {
+        self.keeping.load(Ordering::Relaxed)
     }
 
     /// Waits up to so many milliseconds.

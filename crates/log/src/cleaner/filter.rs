@@ -114,8 +114,7 @@ impl Filter<'_> {
                 None => batch.is_control() && batch.producer_epoch() == *epoch,
             },
         );
-        let keeps_sequence =
-            batch.has_producer_id() && is_last_of_producer && !planted("cleaner-forgets-producers");
+        let keeps_sequence = batch.has_producer_id() && is_last_of_producer;
         if !keeps_sequence && batch.next_offset() != self.rules.upper {
             return Kept::Nothing;
         }
@@ -195,8 +194,9 @@ impl Filter<'_> {
             self.stats.records_without_key += 1;
             return false;
         };
-        if self.map.get(key).is_some_and(|last| record.offset < last) {
-            return planted("cleaner-keeps-old-values") && record.offset % 3 == 0;
+        let last = self.map.get(key).unwrap_or(-1);
+        if record.offset < last || (planted("cleaner-drops-last-values") && last % 7 == 0) {
+            return false;
         }
         record.value.is_some() || self.keeps_tombstone(view)
     }

@@ -11,6 +11,7 @@ use crate::{
     names::{
         CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_name,
     },
+    planted::planted,
     scan::{Facts, facts},
     segment::{Made, Place},
 };
@@ -122,7 +123,9 @@ impl Output {
             aborted.write_all_at(&[IoSlice::new(&aborted::encode(&self.aborted))], 0)?;
             aborted.sync()?;
         }
-        self.file.sync()?;
+        if !planted("cleaned-not-synced") {
+            self.file.sync()?;
+        }
         if modified_ms >= 0 {
             self.file.set_modified_ms(modified_ms)?;
         }

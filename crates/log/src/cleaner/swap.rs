@@ -20,7 +20,6 @@ use super::{
 use crate::{
     Log,
     names::{CLEANED_SUFFIX, DELETED_SUFFIX, SNAPSHOT_SUFFIX, SWAP_SUFFIX},
-    planted::planted,
     segment::{Made, Segment},
 };
 
@@ -126,9 +125,6 @@ impl Log {
     }
 
     fn sync_files(&self) -> io::Result<()> {
-        if planted("swap-not-synced") {
-            return Ok(());
-        }
         self.place.disk.sync_dir(&self.place.dir())
     }
 }

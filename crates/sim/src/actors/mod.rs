@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 mod committer;
 mod consumer;
+pub(crate) mod keeper;
 mod member;
 pub(crate) mod operator;
 mod pipeline;
@@ -37,6 +38,9 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
     for at in 0..plan.committers {
         let name = format!("committer-{at}");
         clients.push(tokio::spawn(committer::keep_committing(Arc::clone(world), name)));
+    }
+    if plan.keeps {
+        clients.push(tokio::spawn(keeper::keep(Arc::clone(world), "keeper".to_owned())));
     }
     for (count, kind) in [(plan.members, "member"), (plan.static_members, "static")] {
         for at in 0..count {

@@ -12,6 +12,7 @@ mod fenced;
 mod gapless;
 mod generations;
 mod high_watermark;
+mod last_value;
 mod liveness;
 mod log_start;
 mod no_panic;
@@ -30,6 +31,7 @@ use std::{
 };
 
 pub(crate) use committed_offsets::{CommitModel, Deleting, Deletions};
+pub(crate) use last_value::{Kept, Reading};
 pub(crate) use no_panic::watch;
 pub(crate) use one_owner::Assignments;
 pub(crate) use partition::{Asked, Batch, Format, PartitionModel, RecordId, Sync};
@@ -45,7 +47,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 21] = [
+pub const INVARIANTS: [Invariant; 24] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -64,6 +66,9 @@ pub const INVARIANTS: [Invariant; 21] = [
     topics::TOPICS_SURVIVE,
     configs::CONFIGS_SURVIVE,
     recreated::RECREATED_IS_NEW,
+    last_value::LAST_VALUE_SURVIVES,
+    last_value::NO_EARLIER_VALUE,
+    last_value::TOMBSTONES_STAY,
     liveness::SERVES_AGAIN,
     liveness::OTHERS_SERVE,
     no_panic::NO_PANIC,
@@ -100,6 +105,8 @@ pub(crate) struct Oracle {
     groups: BTreeMap<String, generations::GroupModel>,
     buried: BTreeMap<String, recreated::Buried>,
     configs: configs::Configs,
+    /// The compacted topic.
+    pub(crate) kept: last_value::KeptModel,
     /// Groups that were heard to be loaded since the broker began.
     loaded: BTreeSet<String>,
     /// Whether a disk was at fault since the broker began.

@@ -144,6 +144,24 @@ fn a_topic_takes_up_the_logs_of_a_former_one() {
 }
 
 #[test]
+fn compaction_drops_last_values() {
+    check("cleaner-drops-last-values", &["last-value-survives", "commits-survive"]);
+}
+
+#[test]
+fn compaction_drops_tombstones() {
+    check("cleaner-drops-tombstones", &["tombstones-stay", "no-earlier-value"]);
+}
+
+#[test]
+fn a_compacted_segment_is_not_synced() {
+    check(
+        "cleaned-not-synced",
+        &["last-value-survives", "commits-survive", "serves-again", "others-serve"],
+    );
+}
+
+#[test]
 fn offsets_of_a_deleted_topic_are_kept() {
     check("keep-offsets-of-deleted-topic", &["commits-survive"]);
 }
