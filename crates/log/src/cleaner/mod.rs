@@ -11,6 +11,8 @@
 //! - Offsets never change; the last record of a key never goes, except a tombstone after its time.
 
 mod filter;
+#[cfg(test)]
+mod filter_tests;
 mod input;
 mod offset_map;
 mod output;
