@@ -22,6 +22,7 @@ use crate::{
     fetch_sessions::{FetchSessions, Target},
     groups::Groups,
     listener::{Connections, RequestMemory, StopBell},
+    listening::Listening,
     loggers::Loggers,
     metrics::Metrics,
     open_logs::WaitForRoom,
@@ -47,6 +48,7 @@ pub(crate) struct Broker {
     pub(crate) wait_for_room: WaitForRoom,
     pub(crate) groups: Groups,
     pub(crate) cleaner: Cleaner,
+    pub(crate) listening: Listening,
     /// What is logged.
     pub(crate) loggers: Loggers,
     pub(crate) producer_ids: ProducerIds,
@@ -192,6 +194,7 @@ impl Broker {
                 self.settings.store(Arc::new(settings));
                 self.connections.look_again();
                 self.cleaner.look_again();
+                self.listening.look_again();
             }
             Err(error) => tracing::warn!("dynamic broker configuration: {error}"),
         }

@@ -18,6 +18,7 @@ mod fetch_sessions;
 mod frames;
 mod groups;
 mod listener;
+mod listening;
 mod loggers;
 mod metrics;
 mod open_logs;

@@ -12,11 +12,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Endpoint};
-use klamm_env::{
-    Env, Watched,
-    net::{ListenOptions, Listener},
-};
+use klamm_config::{BrokerConfig, BrokerSettings, Dynamic};
+use klamm_env::{Env, Watched};
 use klamm_log::{DirOpen, LogDirs, MetaProperties};
 use klamm_metadata::Image;
 use klamm_protocol::{
@@ -35,7 +32,8 @@ use crate::{
     cleaner::{self, Cleaner},
     fetch_sessions::FetchSessions,
     groups::Groups,
-    listener::{self, RequestMemory, StopBell},
+    listener::{RequestMemory, StopBell},
+    listening::{self, Bound, Listening},
     loggers::Loggers,
     metrics::Metrics,
     open_logs::WaitForRoom,
@@ -74,12 +72,6 @@ pub struct Server {
     addresses: Vec<(String, SocketAddr)>,
 }
 
-/// A listener that is open but not yet served.
-struct Bound {
-    endpoint: Endpoint,
-    listener: Box<dyn Listener>,
-}
-
 impl Server {
     /// Starts a broker; when this returns it serves clients.
     ///
@@ -101,7 +93,7 @@ impl Server {
         let effective = config.effective(Dynamic::NONE);
         let settings = BrokerSettings::of(&effective)
             .map_err(|error| StartError::Config(error.to_string()))?;
-        let bound = bind(&env, &settings).await?;
+        let bound = listening::bind(&env, &settings).await?;
         let (logs, cluster_id) = open_dirs(&env, &settings)?;
         let quorum = start_quorum(&env, &config, &settings, &cluster_id).await?;
         let broker = Arc::new(Broker {
@@ -113,6 +105,7 @@ impl Server {
             groups: Groups::default(),
             cleaner: Cleaner::new(&env.random),
             loggers,
+            listening: Listening::default(),
             producer_ids: ProducerIds::default(),
             broker_epoch: AtomicI64::new(-1),
             telemetry: Telemetry::default(),
@@ -146,7 +139,7 @@ impl Server {
             let broker = Arc::clone(&broker);
             async move { broker.groups.run_timers(Arc::clone(&broker)).await }
         });
-        let addresses = serve(&broker, bound);
+        let addresses = listening::serve(&broker, bound);
         Ok(Self { broker, addresses })
     }
 
@@ -214,25 +207,6 @@ async fn wait_for_connections(broker: &Broker) -> bool {
     let millis = broker.settings.load().node.shutdown_timeout_ms;
     let drain = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
     tokio::time::timeout(drain, broker.connections.wait_for_none()).await.is_ok()
-}
-
-async fn bind(env: &Env, settings: &BrokerSettings) -> Result<Vec<Bound>, StartError> {
-    let mut bound = Vec::new();
-    let (network, usual) = (&settings.network, ListenOptions::default());
-    let options = ListenOptions {
-        backlog: network.socket_listen_backlog_size.unwrap_or(usual.backlog),
-        send_buffer_bytes: network.socket_send_buffer_bytes,
-        receive_buffer_bytes: network.socket_receive_buffer_bytes,
-    };
-    for endpoint in settings.network.listeners.iter().filter(|endpoint| !endpoint.controller) {
-        let host = if endpoint.host.is_empty() { "0.0.0.0" } else { &endpoint.host };
-        let address = format!("{host}:{}", endpoint.port);
-        match env.net.listen(&address, options).await {
-            Ok(listener) => bound.push(Bound { endpoint: endpoint.clone(), listener }),
-            Err(error) => return Err(StartError::Listen { address, error }),
-        }
-    }
-    Ok(bound)
 }
 
 fn open_dirs(env: &Env, settings: &BrokerSettings) -> Result<(Arc<LogDirs>, String), StartError> {
@@ -373,16 +347,6 @@ fn advertised(settings: &BrokerSettings, bound: &[Bound]) -> Vec<Registered<'sta
         }
     };
     bound.iter().map(of).collect()
-}
-
-fn serve(broker: &Arc<Broker>, bound: Vec<Bound>) -> Vec<(String, SocketAddr)> {
-    let mut addresses = Vec::new();
-    for Bound { endpoint, listener } in bound {
-        addresses.push((endpoint.name.clone(), listener.local_addr()));
-        let name: Arc<str> = endpoint.name.into();
-        tokio::spawn(listener::accept(Arc::clone(broker), listener, name, broker.stop.listen()));
-    }
-    addresses
 }
 
 /// Follows the metadata, step by step.
