@@ -76,6 +76,9 @@ pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Del
             reconfigure_topic(broker, image, &topic);
         }
     }
+    if delta.quotas_changed {
+        broker.quotas.reload(image);
+    }
     let gone: Vec<_> = delta.topics_deleted.iter().map(|(id, name)| (name.as_str(), *id)).collect();
     for (name, _) in &gone {
         give_up(broker, name).await;

@@ -28,6 +28,7 @@ use crate::{
     open_logs::WaitForRoom,
     partition::{Partition, Topic},
     producer_ids::ProducerIds,
+    quotas::Quotas,
     topics::Topics,
 };
 
@@ -56,6 +57,7 @@ pub(crate) struct Broker {
     /// The epoch that the controller gave to this registration.
     pub(crate) broker_epoch: AtomicI64,
     pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) quotas: Quotas,
     pub(crate) connections: Arc<Connections>,
     pub(crate) request_memory: RequestMemory,
     pub(crate) metrics: Metrics,

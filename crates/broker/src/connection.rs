@@ -20,6 +20,7 @@ use crate::{
     broker::Broker,
     frames::Frames,
     listener::Stop,
+    quotas::Mute,
     request::{Answer, Outcome, Request},
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// Name of the listener it came in by.
     pub(crate) listener: Arc<str>,
+    /// Until when it is not read, because the client used more than its quota.
+    pub(crate) mute: Mute,
 }
 
 enum Slot {
@@ -70,6 +73,8 @@ enum Wake {
     Answered,
     Read(std::io::Result<usize>),
     Idle,
+    /// The connection may be read again.
+    Heard,
     Room(OwnedSemaphorePermit),
     Stop,
 }
@@ -102,7 +107,7 @@ impl Task {
                 return Ok(());
             }
             match self.wait(&mut state, &mut alarm).await {
-                Wake::Answered => {}
+                Wake::Answered | Wake::Heard => {}
                 Wake::Read(Ok(0)) => state.end_of_stream = true,
                 Wake::Read(Ok(_)) => active = Instant::now(),
                 Wake::Read(Err(error)) => return Err(quiet(&error)),
@@ -129,6 +134,9 @@ impl Task {
             if state.out.len() >= SEND_BYTES_MAX || state.in_flight.len() >= IN_FLIGHT_MAX {
                 return Ok(());
             }
+            if self.muted_ms() > 0 {
+                return Ok(());
+            }
             let Some(request) = state.next_request(&self.broker)? else { return Ok(()) };
             let key = request.key;
             match api::dispatch(&self.broker, &self.peer, request) {
@@ -139,10 +147,20 @@ impl Task {
         }
     }
 
+    /// How long the client is held back, milliseconds.
+    fn muted_ms(&self) -> u64 {
+        let mute = &self.peer.mute;
+        if mute.is_off() { 0 } else { mute.left_ms(self.broker.env.clock.now_ms()) }
+    }
+
     async fn wait(&mut self, state: &mut State, alarm: &mut std::pin::Pin<Box<Sleep>>) -> Wake {
         let State { frames, in_flight, room, .. } = state;
         let needed = frames.large_frame().filter(|_| room.is_none()).unwrap_or(0);
-        let may_read = needed == 0 && (frames.len() < READ_AHEAD_BYTES_MAX || in_flight.is_empty());
+        let muted = Duration::from_millis(self.muted_ms());
+        let is_heard = muted.is_zero();
+        let may_read = is_heard
+            && needed == 0
+            && (frames.len() < READ_AHEAD_BYTES_MAX || in_flight.is_empty());
         let connection = &mut *self.connection;
         let memory = &self.broker.request_memory;
         tokio::select! {
@@ -154,6 +172,7 @@ impl Task {
                 net::read(connection, buf, limit).await
             }, if may_read => Wake::Read(read),
             room = memory.reserve(needed), if needed > 0 => Wake::Room(room),
+            () = tokio::time::sleep(muted), if !is_heard => Wake::Heard,
             () = alarm.as_mut() => Wake::Idle,
         }
     }

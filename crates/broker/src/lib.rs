@@ -24,6 +24,7 @@ mod metrics;
 mod open_logs;
 mod partition;
 mod producer_ids;
+mod quotas;
 mod records;
 mod replay;
 mod request;

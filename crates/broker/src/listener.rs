@@ -7,14 +7,22 @@ use std::{
     sync::Arc,
 };
 
-use klamm_config::NetworkSettings;
-use klamm_env::{Watched, net::Listener};
+use klamm_config::{BrokerSettings, NetworkSettings};
+use klamm_env::{
+    Watched,
+    net::{Connection, Listener},
+};
+use klamm_security::quota::Rate;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::Duration,
+};
 
 use crate::{
     broker::{Broker, unsigned},
     connection::{Peer, Task},
+    quotas::{Mute, client_windows},
 };
 
 /// Tells every task of the broker to end.
@@ -50,6 +58,7 @@ impl Stop {
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     counts: Mutex<Counts>,
+    rates: Mutex<Rates>,
     closed: Notify,
 }
 
@@ -71,6 +80,13 @@ impl Counts {
     }
 }
 
+/// How fast connections come: in total and by listener.
+#[derive(Debug, Default)]
+struct Rates {
+    total: Rate,
+    by_listener: HashMap<Arc<str>, Rate>,
+}
+
 /// How many an address may have (`max.connections.per.ip`).
 fn per_ip(limits: &NetworkSettings, ip: IpAddr) -> usize {
     let overrides = limits.max_connections_per_ip_overrides.iter();
@@ -88,6 +104,29 @@ impl Connections {
             }
             closed.await;
         }
+    }
+
+    /// Notes an accepted connection; how long its listener should wait before the next one
+    /// (`max.connection.creation.rate`).
+    fn pause(&self, settings: &BrokerSettings, listener: &Arc<str>, now_ms: i64) -> Duration {
+        let (network, windows) = (&settings.network, client_windows(&settings.quotas));
+        let total = network.max_connection_creation_rate;
+        let own = network.max_connection_creation_rate_by_listener.get(&listener.to_uppercase());
+        if total == i32::MAX && own.is_none() {
+            return Duration::ZERO;
+        }
+        let wait = |rate: &mut Rate, limit: i32| {
+            rate.record(1.0, now_ms, windows);
+            // Less than one in a window is never: as in Kafka, a pause is a window at most.
+            rate.throttle_ms(f64::from(limit).max(f64::MIN_POSITIVE), now_ms, windows)
+        };
+        let mut rates = self.rates.lock();
+        let mut throttle_ms = wait(&mut rates.total, total);
+        if let Some(own) = own {
+            let rate = rates.by_listener.entry(Arc::clone(listener)).or_default();
+            throttle_ms = throttle_ms.max(wait(rate, *own));
+        }
+        Duration::from_millis(u64::try_from(throttle_ms.min(windows.ms)).unwrap_or(0))
     }
 
     /// Lets listeners look again after the limits changed.
@@ -212,15 +251,36 @@ pub(crate) async fn accept(
                     tracing::warn!("refused {address}: it has max.connections.per.ip open");
                     continue;
                 };
+                let now_ms = broker.env.clock.now_ms();
+                let pause = connections.pause(&settings, &name, now_ms);
+                let throttle_ms = broker.quotas.connect(address.ip(), now_ms, &settings.quotas);
+                if let Ok(wait @ 1..) = u64::try_from(throttle_ms) {
+                    tokio::spawn(turn_away(connection, admitted, Duration::from_millis(wait)));
+                    continue;
+                }
                 broker.metrics.connected();
-                let peer = Peer { address, listener: Arc::clone(&name) };
+                let peer = Peer { address, listener: Arc::clone(&name), mute: Mute::default() };
                 let broker = Arc::clone(&broker);
                 let task = Task { broker, connection, peer, stop: stop.clone() };
                 tokio::spawn(serve(task, address, admitted));
+                if !pause.is_zero() {
+                    tokio::select! {
+                        biased;
+                        () = stop.wait() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
             }
             Err(error) => refuse(&error).await,
         }
     }
+}
+
+/// Keeps a connection that came too soon after others of its address, unread, and closes it: a
+/// client that tries again at once would come no slower (KIP-612).
+async fn turn_away(connection: Box<dyn Connection>, admitted: Admitted, wait: Duration) {
+    tokio::time::sleep(wait).await;
+    drop((connection, admitted));
 }
 
 async fn serve(task: Task, address: SocketAddr, admitted: Admitted) {
@@ -235,5 +295,5 @@ async fn serve(task: Task, address: SocketAddr, admitted: Admitted) {
 /// Out of descriptors, most likely: let others end first.
 async fn refuse(error: &io::Error) {
     tracing::warn!("cannot accept a connection: {error}");
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }

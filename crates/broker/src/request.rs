@@ -38,6 +38,11 @@ impl Request {
         R::decode(&mut reader, self.version)
     }
 
+    /// Bytes of the frame, without its length.
+    pub(crate) fn len(&self) -> usize {
+        self.frame.len()
+    }
+
     /// The client's name for itself.
     pub(crate) fn client_id(&self) -> &str {
         std::str::from_utf8(&self.frame[self.client_id.clone()]).unwrap_or_default()
@@ -122,6 +127,16 @@ impl Response {
         Self { pieces }
     }
 
+    /// Writes the throttle time into the head of the frame, if it is not larger already.
+    fn throttle(&mut self, at: usize, throttle_ms: i32) {
+        let Some(Piece::Bytes(head)) = self.pieces.first_mut() else { return };
+        let mut copy = BytesMut::from(&head[..]);
+        let Some(place) = copy.get_mut(at..at + 4) else { return };
+        let before = i32::from_be_bytes([place[0], place[1], place[2], place[3]]);
+        place.copy_from_slice(&throttle_ms.max(before).to_be_bytes());
+        *head = copy.freeze();
+    }
+
     /// Queues it for sending.
     pub(crate) fn queue(self, queue: &mut SendQueue) {
         for piece in self.pieces {
@@ -139,6 +154,16 @@ pub(crate) enum Answer {
     Silent,
     /// Close the connection, for this reason.
     Close(String),
+}
+
+impl Answer {
+    /// The answer with a throttle time at this place of its frame.
+    pub(crate) fn throttled(mut self, at: usize, throttle_ms: i32) -> Self {
+        if let Self::Send(response) = &mut self {
+            response.throttle(at, throttle_ms);
+        }
+        self
+    }
 }
 
 /// The result of handling a request.

@@ -38,6 +38,7 @@ use crate::{
     metrics::Metrics,
     open_logs::WaitForRoom,
     producer_ids::ProducerIds,
+    quotas::Quotas,
     rules::Rules,
     tasks,
     topics::Topics,
@@ -113,6 +114,7 @@ impl Server {
                 unsigned(settings.requests.fetch_session_cache_slots_max),
                 env.random.clone(),
             ),
+            quotas: Quotas::default(),
             connections: Arc::default(),
             request_memory: RequestMemory::new(settings.requests.queued_max_request_bytes),
             metrics: Metrics::new(),
@@ -129,6 +131,7 @@ impl Server {
         let mut updates = broker.quorum.updates();
         let first = updates.next().await;
         let first = first.ok_or_else(|| StartError::Quorum("it stopped at once".to_owned()))?;
+        broker.quotas.reload(&first.image);
         assignments::start(&broker, &first.image).await?;
         broker.applied.set(first.offset);
         tokio::spawn(follow(Arc::clone(&broker), first.image, updates));

@@ -22,6 +22,7 @@ mod offsets;
 mod partitioner;
 mod produce_round;
 mod producer;
+mod quotas;
 mod range_assignor;
 mod record;
 mod response_records;
@@ -38,6 +39,7 @@ pub use groups::{GroupDescription, GroupListing, GroupMember};
 pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};
 pub use partitioner::{murmur2, partition_of_key};
 pub use producer::{Acks, Delivery, Producer, ProducerOptions};
+pub use quotas::{QuotaEntity, QuotaValues};
 pub use record::{OutgoingRecord, Record, RecordHeader, TopicPartition};
 pub use topics::{NewTopic, TopicResult};
 

@@ -36,7 +36,7 @@ pub use listener::{Endpoint, HostPort, SecurityProtocol, Voter};
 pub use rule::Rule;
 pub use settings::{
     BrokerSettings, CleanerSettings, GroupSettings, LogSettings, NetworkSettings, NodeSettings,
-    OffsetsSettings, QuorumSettings, RequestSettings, TopicDefaults,
+    OffsetsSettings, QuorumSettings, QuotaSettings, RequestSettings, TopicDefaults,
 };
 pub use topic::{CleanupPolicy, Compression, RemoteConfig, TimestampType, TopicConfig};
 pub use value::Value;

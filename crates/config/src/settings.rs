@@ -33,6 +33,8 @@ pub struct BrokerSettings {
     pub offsets: OffsetsSettings,
     /// The metadata quorum and the controller.
     pub quorum: QuorumSettings,
+    /// How quotas are measured.
+    pub quotas: QuotaSettings,
 }
 
 impl BrokerSettings {
@@ -52,6 +54,7 @@ impl BrokerSettings {
             groups: GroupSettings::of(config),
             offsets: OffsetsSettings::of(config),
             quorum: QuorumSettings::of(config)?,
+            quotas: QuotaSettings::of(config),
         })
     }
 }
@@ -110,6 +113,10 @@ pub struct NetworkSettings {
     pub max_connections: i32,
     /// `max.connections`; by the listeners that have their own, in upper case.
     pub max_connections_by_listener: BTreeMap<String, i32>,
+    /// `max.connection.creation.rate`.
+    pub max_connection_creation_rate: i32,
+    /// `max.connection.creation.rate`; by the listeners that have their own, in upper case.
+    pub max_connection_creation_rate_by_listener: BTreeMap<String, i32>,
     /// `max.connections.per.ip`.
     pub max_connections_per_ip: i32,
     /// `max.connections.per.ip.overrides`; by host name or address.
@@ -129,6 +136,11 @@ impl NetworkSettings {
             connections_max_idle_ms: of.long("connections.max.idle.ms"),
             max_connections: of.int("max.connections"),
             max_connections_by_listener: by_listener(of, "max.connections"),
+            max_connection_creation_rate: of.int("max.connection.creation.rate"),
+            max_connection_creation_rate_by_listener: by_listener(
+                of,
+                "max.connection.creation.rate",
+            ),
             max_connections_per_ip: of.int("max.connections.per.ip"),
             max_connections_per_ip_overrides: parse_ip_overrides(
                 of.text("max.connections.per.ip.overrides").unwrap_or_default(),
@@ -140,6 +152,30 @@ impl NetworkSettings {
 /// The number of a key that somebody set; negative is none.
 fn if_set(of: &Effective, name: &str) -> Option<u32> {
     of.is_set(name).then(|| u32::try_from(of.int(name)).ok()).flatten()
+}
+
+/// How quotas are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaSettings {
+    /// `quota.window.num`.
+    pub window_num: i32,
+    /// `quota.window.size.seconds`.
+    pub window_size_seconds: i32,
+    /// `controller.quota.window.num`.
+    pub controller_window_num: i32,
+    /// `controller.quota.window.size.seconds`.
+    pub controller_window_size_seconds: i32,
+}
+
+impl QuotaSettings {
+    fn of(of: &Effective) -> Self {
+        Self {
+            window_num: of.int("quota.window.num"),
+            window_size_seconds: of.int("quota.window.size.seconds"),
+            controller_window_num: of.int("controller.quota.window.num"),
+            controller_window_size_seconds: of.int("controller.quota.window.size.seconds"),
+        }
+    }
 }
 
 /// Requests: their size, how many wait, what one answer may hold.

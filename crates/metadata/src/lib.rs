@@ -11,12 +11,14 @@
 
 pub mod decide;
 mod delta;
+mod describe_client_quotas;
 pub mod features;
 mod image;
 mod record;
 
 pub use decide::{ConfigChange, ConfigRules, Entropy, Refusal, Settings, TopicConfigEntry};
 pub use delta::Delta;
+pub use describe_client_quotas::describe_client_quotas;
 pub use features::supported_features;
 pub use image::{
     Broker, Controller, Endpoint, Features, Image, Map, Partition, QuotaEntity, Replicas, Resource,

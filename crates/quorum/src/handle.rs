@@ -9,15 +9,15 @@ use klamm_metadata::{
     decide::{self, Arrival, Decision},
 };
 use klamm_protocol::messages::{
-    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterConfigsRequest,
-    AlterConfigsResponse, AlterPartitionRequest, AlterPartitionResponse,
-    AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, BrokerHeartbeatRequest,
-    BrokerHeartbeatResponse, BrokerRegistrationRequest, BrokerRegistrationResponse,
-    ControllerRegistrationRequest, ControllerRegistrationResponse, CreatePartitionsRequest,
-    CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
-    UnregisterBrokerRequest, UnregisterBrokerResponse, UpdateFeaturesRequest,
-    UpdateFeaturesResponse,
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterClientQuotasRequest,
+    AlterClientQuotasResponse, AlterConfigsRequest, AlterConfigsResponse, AlterPartitionRequest,
+    AlterPartitionResponse, AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, ControllerRegistrationRequest, ControllerRegistrationResponse,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, UnregisterBrokerRequest, UnregisterBrokerResponse,
+    UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
 use parking_lot::Mutex;
 use raft::eraftpb::Message;
@@ -219,6 +219,9 @@ commands! {
     /// Replaces whole configurations.
     alter_configs(AlterConfigsRequest) -> AlterConfigsResponse:
         |desk, request| Ok(decide::alter_configs(desk.image, &desk.context, request));
+    /// Changes quotas.
+    alter_client_quotas(AlterClientQuotasRequest) -> AlterClientQuotasResponse:
+        |desk, request| Ok(decide::alter_client_quotas(desk.image, request));
     /// Gives a block of producer ids to a broker.
     allocate_producer_ids(AllocateProducerIdsRequest) -> AllocateProducerIdsResponse:
         |desk, request| decide::allocate_producer_ids(desk.image, request);

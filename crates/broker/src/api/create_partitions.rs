@@ -4,11 +4,12 @@ use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
         CreatePartitionsRequest, CreatePartitionsResponse,
+        create_partitions_request::CreatePartitionsTopic,
         create_partitions_response::CreatePartitionsTopicResult,
     },
 };
 
-use super::{Api, Context, Permission, QuotaClass, change::Change};
+use super::{Api, Context, Permission, QuotaClass, change::Change, throttle::admit};
 use crate::request::{Outcome, Request};
 
 pub(crate) const API: Api = Api {
@@ -25,8 +26,35 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Err(error) => return error.into(),
     };
     let timeout_ms = Some(body.timeout_ms);
-    let change = Change::new(body.into_static(), timeout_ms, refused);
-    change.ask(cx, &request, |quorum, body| async move { quorum.create_partitions(body).await })
+    let mut body = body.into_static();
+    let image = cx.broker.quorum.image();
+    let added = |topic: &CreatePartitionsTopic<'_>| {
+        let there = image.topic(&topic.name).map_or(0, |topic| topic.partitions().count());
+        let wanted = usize::try_from(topic.count).unwrap_or(0);
+        u32::try_from(wanted.saturating_sub(there)).unwrap_or(u32::MAX)
+    };
+    let admission = admit(cx, &request, STRICT_SINCE, &mut body.topics, added);
+    let exceeded = ErrorCode::ThrottlingQuotaExceeded;
+    let too_many: Vec<_> =
+        admission.refused.iter().map(|topic| result(&topic.name, exceeded)).collect();
+    let change = Change::new(body, timeout_ms, refused);
+    let outcome = change.ask(cx, &request, |quorum, body| async move {
+        let mut response = quorum.create_partitions(body).await?;
+        response.results.extend(too_many);
+        Ok(response)
+    });
+    admission.throttle(cx, &request, outcome)
+}
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_SINCE: i16 = 3;
+
+fn result(name: &str, error: ErrorCode) -> CreatePartitionsTopicResult<'static> {
+    CreatePartitionsTopicResult {
+        name: name.to_owned().into(),
+        error_code: error.code(),
+        ..Default::default()
+    }
 }
 
 /// The answer that nothing was changed.
@@ -34,13 +62,8 @@ fn refused(
     body: &CreatePartitionsRequest<'_>,
     error: ErrorCode,
 ) -> CreatePartitionsResponse<'static> {
-    let result = |name: &str| CreatePartitionsTopicResult {
-        name: name.to_owned().into(),
-        error_code: error.code(),
-        ..Default::default()
-    };
     CreatePartitionsResponse {
-        results: body.topics.iter().map(|topic| result(&topic.name)).collect(),
+        results: body.topics.iter().map(|topic| result(&topic.name, error)).collect(),
         ..Default::default()
     }
 }

@@ -5,11 +5,12 @@
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
-        CreateTopicsRequest, CreateTopicsResponse, create_topics_response::CreatableTopicResult,
+        CreateTopicsRequest, CreateTopicsResponse, create_topics_request::CreatableTopic,
+        create_topics_response::CreatableTopicResult,
     },
 };
 
-use super::{Api, Context, Permission, QuotaClass, change::Change};
+use super::{Api, Context, Permission, QuotaClass, change::Change, throttle::admit};
 use crate::request::{Outcome, Request};
 
 pub(crate) const API: Api = Api {
@@ -26,20 +27,48 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Err(error) => return error.into(),
     };
     let timeout_ms = Some(body.timeout_ms);
-    let change = Change::new(body.into_static(), timeout_ms, refused);
-    change.ask(cx, &request, |quorum, body| async move { quorum.create_topics(body).await })
+    let mut body = body.into_static();
+    let default = cx.broker.settings.load().topics.num_partitions;
+    let partitions = |topic: &CreatableTopic<'_>| partitions(topic, default);
+    let admission = admit(cx, &request, STRICT_SINCE, &mut body.topics, partitions);
+    let exceeded = ErrorCode::ThrottlingQuotaExceeded;
+    let too_many: Vec<_> =
+        admission.refused.iter().map(|topic| result(&topic.name, exceeded)).collect();
+    let change = Change::new(body, timeout_ms, refused);
+    let outcome = change.ask(cx, &request, |quorum, body| async move {
+        let mut response = quorum.create_topics(body).await?;
+        response.topics.extend(too_many);
+        Ok(response)
+    });
+    admission.throttle(cx, &request, outcome)
 }
 
-/// The answer that no topic was made.
-fn refused(body: &CreateTopicsRequest<'_>, error: ErrorCode) -> CreateTopicsResponse<'static> {
-    let topic = |name: &str| CreatableTopicResult {
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_SINCE: i16 = 6;
+
+/// How many partitions a topic is to get.
+fn partitions(topic: &CreatableTopic<'_>, default: i32) -> u32 {
+    let asked = match topic.assignments.len() {
+        0 if topic.num_partitions < 0 => return u32::try_from(default).unwrap_or(0),
+        0 => topic.num_partitions,
+        assigned => return u32::try_from(assigned).unwrap_or(u32::MAX),
+    };
+    u32::try_from(asked).unwrap_or(0)
+}
+
+fn result(name: &str, error: ErrorCode) -> CreatableTopicResult<'static> {
+    CreatableTopicResult {
         name: name.to_owned().into(),
         error_code: error.code(),
         error_message: None,
         ..Default::default()
-    };
+    }
+}
+
+/// The answer that no topic was made.
+fn refused(body: &CreateTopicsRequest<'_>, error: ErrorCode) -> CreateTopicsResponse<'static> {
     CreateTopicsResponse {
-        topics: body.topics.iter().map(|t| topic(&t.name)).collect(),
+        topics: body.topics.iter().map(|topic| result(&topic.name, error)).collect(),
         ..Default::default()
     }
 }

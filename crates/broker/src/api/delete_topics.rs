@@ -1,5 +1,8 @@
 //! DeleteTopics (key 20), versions 0 to 6: topics are deleted, by name or, from version 6 on, by id.
 
+use std::sync::Arc;
+
+use klamm_metadata::Topic;
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
@@ -7,7 +10,7 @@ use klamm_protocol::{
     },
 };
 
-use super::{Api, Context, Permission, QuotaClass, change::Change};
+use super::{Api, Context, Permission, QuotaClass, change::Change, throttle::admit};
 use crate::request::{Outcome, Request};
 
 pub(crate) const API: Api = Api {
@@ -24,12 +27,39 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Err(error) => return error.into(),
     };
     let timeout_ms = Some(body.timeout_ms);
+    let mut body = body.into_static();
+    let image = cx.broker.quorum.image();
+    let count = |topic: Option<&Arc<Topic>>| {
+        topic.map_or(0, |topic| u32::try_from(topic.partitions().count()).unwrap_or(u32::MAX))
+    };
+    let by_name =
+        admit(cx, &request, STRICT_SINCE, &mut body.topic_names, |name| count(image.topic(name)));
+    let by_state = admit(cx, &request, STRICT_SINCE, &mut body.topics, |topic| {
+        count(match topic.name.as_deref() {
+            Some(name) => image.topic(name),
+            None => image.topic_by_id(topic.topic_id),
+        })
+    });
+    let left_out = DeleteTopicsRequest {
+        topic_names: by_name.refused.clone(),
+        topics: by_state.refused.clone(),
+        ..DeleteTopicsRequest::default()
+    };
+    let too_many = refused(&left_out, ErrorCode::ThrottlingQuotaExceeded).responses;
     let change = Change {
         answer: |envelope, response| envelope.answer(&in_words_of(envelope.version, response)),
-        ..Change::new(body.into_static(), timeout_ms, refused)
+        ..Change::new(body, timeout_ms, refused)
     };
-    change.ask(cx, &request, |quorum, body| async move { quorum.delete_topics(body).await })
+    let outcome = change.ask(cx, &request, |quorum, body| async move {
+        let mut response = quorum.delete_topics(body).await?;
+        response.responses.extend(too_many);
+        Ok(response)
+    });
+    by_state.throttle(cx, &request, outcome)
 }
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_SINCE: i16 = 5;
 
 /// The answer that no topic was deleted.
 fn refused(body: &DeleteTopicsRequest<'_>, error: ErrorCode) -> DeleteTopicsResponse<'static> {

@@ -20,6 +20,7 @@ use klamm_protocol::{
     },
     wire::{Records, Uuid},
 };
+use klamm_security::quota::Kind;
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use crate::{
     fetch_read::{Loaded, Part, load, read_all},
     fetch_sessions::{Session, SessionError, Target, Want},
     partition::{Isolation, Wait},
+    quotas::{Charged, Payer},
     request::{Answer, Envelope, Outcome, Request},
 };
 
@@ -49,6 +51,8 @@ struct Plan {
     is_full: bool,
     limits: Limits,
     wait: Duration,
+    /// Who is charged, if there are quotas.
+    payer: Option<Payer>,
 }
 
 /// How much is read.
@@ -106,12 +110,20 @@ fn plan(
             (wants, news, false)
         }
     };
+    let quotas = &cx.broker.quotas;
+    let payer = quotas.limits(Kind::Fetch).then(|| Payer::new(request.client_id(), &cx.peer.mute));
+    let mut limits = limits(cx.broker, request.version, body);
+    if let Some(payer) = &payer {
+        let settings = cx.broker.settings.load();
+        limits.bytes_max = limits.bytes_max.min(quotas.fetch_bytes_max(payer, &settings.quotas));
+    }
     Ok(Plan {
         envelope: request.envelope(),
         wants,
         session,
         is_full,
-        limits: limits(cx.broker, request.version, body),
+        limits,
+        payer,
         wait: Duration::from_millis(u64::try_from(body.max_wait_ms).unwrap_or(0)),
     })
 }
@@ -201,15 +213,52 @@ async fn wait(broker: Arc<Broker>, plan: Plan) -> Answer {
 /// Brings the records to where they can be sent from, and answers.
 fn finish(broker: &Arc<Broker>, plan: Plan, parts: Vec<Part>) -> Outcome {
     let version = plan.envelope.version;
+    let charged = charge(broker, &plan, &parts);
+    let throttle_ms = i32::try_from(charged.throttle_ms).unwrap_or(i32::MAX);
+    if charged.was_above && throttle_ms > 0 {
+        return Outcome::Now(nothing_yet(&plan, throttle_ms));
+    }
     match load(broker, version, parts) {
-        Loaded::Ready(parts) => Outcome::Now(answer(&plan, parts)),
-        Loaded::Cold(later) => Outcome::Later(Box::pin(async move { answer(&plan, later.await) })),
+        Loaded::Ready(parts) => Outcome::Now(answer(&plan, parts, throttle_ms)),
+        Loaded::Cold(later) => {
+            Outcome::Later(Box::pin(async move { answer(&plan, later.await, throttle_ms) }))
+        }
     }
 }
 
-fn answer(plan: &Plan, parts: Vec<Part>) -> Answer {
+/// Charges the client and the topics for what was found, and holds the client back. What brings a
+/// client above its quota is still sent, however large: a batch that is larger than the quota
+/// would never come otherwise. A client that is above gets nothing, and is not charged.
+fn charge(broker: &Broker, plan: &Plan, parts: &[Part]) -> Charged {
+    let Some(payer) = &plan.payer else { return Charged::FREE };
+    let (now_ms, settings) = (broker.env.clock.now_ms(), broker.settings.load());
+    let with_records = parts.iter().filter(|part| part.len() > 0);
+    let found = with_records
+        .filter_map(|part| Some((broker.find(&part.target).ok()?.0, part.len())))
+        .collect::<Vec<_>>();
+    let topics = || found.iter().map(|(topic, bytes)| (&*topic.name, *bytes));
+    let total = found.iter().map(|(_, bytes)| bytes).sum();
+    let (quotas, kind) = (&broker.quotas, Kind::Fetch);
+    let charged = quotas.charge_bytes(kind, payer, total, topics(), now_ms, &settings.quotas);
+    if charged.was_above && charged.throttle_ms > 0 {
+        quotas.refund_bytes(kind, payer, total, topics(), now_ms, &settings.quotas);
+    }
+    payer.hold_back(charged.throttle_ms, now_ms);
+    charged
+}
+
+/// The answer to a client that is above its quota: it is to come again.
+fn nothing_yet(plan: &Plan, throttle_ms: i32) -> Answer {
+    let session_id = plan.session.as_ref().map_or(0, |session| session.lock().id);
+    let response =
+        FetchResponse { throttle_time_ms: throttle_ms, session_id, ..FetchResponse::default() };
+    plan.envelope.answer(&response)
+}
+
+fn answer(plan: &Plan, parts: Vec<Part>, throttle_ms: i32) -> Answer {
     let mut session = plan.session.as_ref().map(|session| session.lock());
     let mut response = FetchResponse {
+        throttle_time_ms: throttle_ms,
         session_id: session.as_ref().map_or(0, |session| session.id),
         ..FetchResponse::default()
     };

@@ -3,6 +3,7 @@
 //! The table answers ApiVersions, makes `docs/api-compatibility.md`, and is walked by tests: no
 //! API without permission, quota class and metric.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod api_versions;
 mod change;
@@ -12,6 +13,7 @@ mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -39,6 +41,7 @@ mod produce;
 mod push_telemetry;
 mod sync_group;
 pub(crate) mod telemetry;
+mod throttle;
 
 use std::sync::Arc;
 
@@ -137,7 +140,7 @@ impl Api {
 }
 
 /// Every API that is served, by key.
-pub static APIS: [&Api; 32] = [
+pub static APIS: [&Api; 34] = [
     &produce::API,
     &fetch::API,
     &list_offsets::API,
@@ -164,6 +167,8 @@ pub static APIS: [&Api; 32] = [
     &delete_groups::API,
     &incremental_alter_configs::API,
     &offset_delete::API,
+    &describe_client_quotas::API,
+    &alter_client_quotas::API,
     &describe_cluster::API,
     &describe_producers::API,
     &get_telemetry_subscriptions::API,
@@ -191,7 +196,7 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, peer: &Peer, request: Request) -> O
     }
     broker.metrics.requested(at);
     let cx = Context { broker, peer, now_ms: broker.env.clock.now_ms() };
-    (api.handle)(&cx, request)
+    throttle::charged(api, &cx, request)
 }
 
 fn refuse(request: &Request, what: &str) -> Outcome {

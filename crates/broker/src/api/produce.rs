@@ -22,11 +22,13 @@ use klamm_protocol::{
     records::{TimestampType, patch::set_max_timestamp},
     wire::{Records, Uuid},
 };
+use klamm_security::quota::Kind;
 use klamm_transactions::Refusal;
 
 use super::{Api, Context, Permission, QuotaClass};
 use crate::{
     partition::{Partition, Topic},
+    quotas::Payer,
     records::{self, Fault, Prepared},
     request::{Answer, Envelope, Outcome, Request},
 };
@@ -66,15 +68,37 @@ fn handle(cx: &Context<'_>, mut request: Request) -> Outcome {
             append(cx, &mut request, &topics[part.topic], part, acks);
         }
     }
+    let throttle_ms = charge(cx, &request, &topics, &parts);
     let envelope = request.envelope();
     if acks == 0 {
         return Outcome::Now(without_answer(&topics, &parts));
     }
     if parts.iter().any(|part| part.must_wait(acks)) {
-        let wait = wait_for_all(envelope, topics, parts, acks, timeout_ms);
+        let wait = wait_for_all(envelope, topics, parts, (acks, timeout_ms), throttle_ms);
         return Outcome::Pipelined(Box::pin(wait));
     }
-    Outcome::Now(answer(&envelope, &topics, &parts))
+    Outcome::Now(answer(&envelope, &topics, &parts, throttle_ms))
+}
+
+/// Charges the client for the request and the topics for their records; how long the client is
+/// held back, milliseconds.
+fn charge(cx: &Context<'_>, request: &Request, topics: &[Named], parts: &[Part]) -> i32 {
+    let quotas = &cx.broker.quotas;
+    if !quotas.limits(Kind::Produce) {
+        return 0;
+    }
+    let payer = Payer::new(request.client_id(), &cx.peer.mute);
+    let settings = cx.broker.settings.load();
+    let records = parts.iter().filter(|part| part.result.is_ok() && part.partition.is_some());
+    let records = records.filter_map(|part| {
+        let topic = topics[part.topic].topic.as_ref()?;
+        Some((&*topic.name, part.records.len() as u64))
+    });
+    let total = request.len() as u64;
+    let kind = Kind::Produce;
+    let charged = quotas.charge_bytes(kind, &payer, total, records, cx.now_ms, &settings.quotas);
+    payer.hold_back(charged.throttle_ms, cx.now_ms);
+    i32::try_from(charged.throttle_ms).unwrap_or(i32::MAX)
 }
 
 type Plan = (i16, i32, Vec<Named>, Vec<Part>);
@@ -230,8 +254,8 @@ async fn wait_for_all(
     envelope: Envelope,
     topics: Vec<Named>,
     mut parts: Vec<Part>,
-    acks: i16,
-    timeout_ms: i32,
+    (acks, timeout_ms): (i16, i32),
+    throttle_ms: i32,
 ) -> Answer {
     let timeout = std::time::Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
     let deadline = tokio::time::Instant::now() + timeout;
@@ -249,7 +273,7 @@ async fn wait_for_all(
             Err(_) => part.result = Err(Fault::of(ErrorCode::RequestTimedOut)),
         }
     }
-    answer(&envelope, &topics, &parts)
+    answer(&envelope, &topics, &parts, throttle_ms)
 }
 
 /// With acks=0 nothing is sent; an error closes the connection, so that the client looks again
@@ -265,7 +289,7 @@ fn without_answer(topics: &[Named], parts: &[Part]) -> Answer {
     }
 }
 
-fn answer(envelope: &Envelope, topics: &[Named], parts: &[Part]) -> Answer {
+fn answer(envelope: &Envelope, topics: &[Named], parts: &[Part], throttle_ms: i32) -> Answer {
     let mut responses: Vec<TopicProduceResponse<'_>> = topics
         .iter()
         .map(|named| TopicProduceResponse {
@@ -277,7 +301,8 @@ fn answer(envelope: &Envelope, topics: &[Named], parts: &[Part]) -> Answer {
     for part in parts {
         responses[part.topic].partition_responses.push(partition_response(part));
     }
-    let response = ProduceResponse { responses, ..ProduceResponse::default() };
+    let response =
+        ProduceResponse { responses, throttle_time_ms: throttle_ms, ..ProduceResponse::default() };
     envelope.answer(&response)
 }
 

@@ -1,6 +1,6 @@
 //! Listeners, connections, requests and their limits.
 
-use super::reason::{INLINE, NATIVE, ONE_NODE, QUOTAS, RUNTIME, SECURITY};
+use super::reason::{INLINE, NATIVE, ONE_NODE, RUNTIME, SECURITY};
 use crate::key::keys;
 
 keys! { Broker:
@@ -33,7 +33,7 @@ keys! { Broker:
         "How many connections one client address may hold at once.";
     "max.connections.per.ip.overrides" String "" [cluster_wide]
         "Connection limits of single addresses, as `host:count` pairs separated by commas.";
-    "max.connection.creation.rate" Int "2147483647" [at_least(0), cluster_wide, accepted(QUOTAS)]
+    "max.connection.creation.rate" Int "2147483647" [at_least(0), cluster_wide]
         "How many connections per second the broker accepts.";
     "connections.max.idle.ms" Long "600000" []
         "How long a connection may be silent before the broker closes it; a negative value never \

@@ -1,6 +1,6 @@
 //! The metadata quorum: voters, elections, its log and snapshots.
 
-use super::reason::{NATIVE, ONE_NODE, QUOTAS, SNAPSHOTS};
+use super::reason::{NATIVE, ONE_NODE, SNAPSHOTS};
 use crate::key::keys;
 use crate::rule::Rule;
 
@@ -30,9 +30,9 @@ keys! { Broker:
         "How long a quorum member waits before it repeats a failed request.";
     "controller.quorum.append.linger.ms" Int "25" [at_least(0), accepted(ONE_NODE)]
         "How long the leader gathers metadata records before it writes them.";
-    "controller.quota.window.num" Int "11" [at_least(1), accepted(QUOTAS)]
+    "controller.quota.window.num" Int "11" [at_least(1)]
         "How many windows the controller's mutation quota looks back over.";
-    "controller.quota.window.size.seconds" Int "1" [at_least(1), accepted(QUOTAS)]
+    "controller.quota.window.size.seconds" Int "1" [at_least(1)]
         "How long one such window lasts.";
     "controller.performance.sample.period.ms" Long "60000"
         [at_least(100), internal, accepted(NATIVE)]

@@ -89,16 +89,19 @@ impl fmt::Display for Resource {
 pub struct QuotaEntity(pub Vec<(String, Option<String>)>);
 
 impl QuotaEntity {
-    pub(super) fn from_record(entity: &[EntityData<'_>]) -> Self {
-        let part = |data: &EntityData<'_>| {
-            (data.entity_type.to_string(), data.entity_name.as_deref().map(str::to_owned))
-        };
-        let mut parts: Vec<_> = entity.iter().map(part).collect();
+    /// An entity of these types, each with its name.
+    pub fn from_parts<'a>(parts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Self {
+        let own = |(kind, name): (&str, Option<&str>)| (kind.to_owned(), name.map(str::to_owned));
+        let mut parts: Vec<_> = parts.into_iter().map(own).collect();
         parts.sort_unstable();
         Self(parts)
     }
 
-    pub(super) fn to_record(&self) -> Vec<EntityData<'static>> {
+    pub(super) fn from_record(entity: &[EntityData<'_>]) -> Self {
+        Self::from_parts(entity.iter().map(|d| (&*d.entity_type, d.entity_name.as_deref())))
+    }
+
+    pub(crate) fn to_record(&self) -> Vec<EntityData<'static>> {
         let data = |(kind, name): &(String, Option<String>)| EntityData {
             entity_type: kind.clone().into(),
             entity_name: name.clone().map(Into::into),

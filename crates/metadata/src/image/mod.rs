@@ -135,6 +135,11 @@ impl Image {
         self.quotas.iter()
     }
 
+    /// One quota of an entity.
+    pub fn quota(&self, entity: &QuotaEntity, key: &str) -> Option<f64> {
+        self.quotas.get(entity)?.get(key).copied()
+    }
+
     /// Access control entries by id.
     pub fn acls(&self) -> impl Iterator<Item = &Arc<AccessControlEntryRecord<'static>>> {
         self.acls.values()
