@@ -130,6 +130,25 @@ configs_loggers() {
   contains "$(loggers --describe)" "root="
 }
 
+quotas() { configs "$@" --entity-type clients --entity-name "$PREFIX-slow"; }
+configs_quotas() {
+  local begun
+  quotas --alter --add-config producer_byte_rate=300000,request_percentage=150
+  contains "$(quotas --describe)" "producer_byte_rate=300000"
+  # What comes at once counts as if it came in ten seconds: the rest is held back.
+  begun=$SECONDS
+  contains "$(run org.apache.kafka.tools.ProducerPerformance --bootstrap-server "$BOOTSTRAP" --topic "$PREFIX-quota" \
+    --num-records 5000 --record-size 1000 --throughput -1 --command-property client.id="$PREFIX-slow" batch.size=20000)" \
+    "5000 records sent"
+  ((SECONDS - begun >= 4)) || { echo "5 MB in $((SECONDS - begun)) s"; return 1; }
+  quotas --alter --delete-config producer_byte_rate,request_percentage
+  refuses contains "$(quotas --describe)" "producer_byte_rate"
+  refuses quotas --alter --add-config producer_byte_rate=0
+  configs --alter --entity-type ips --entity-name 127.0.0.9 --add-config connection_creation_rate=5
+  contains "$(configs --describe --entity-type ips)" "connection_creation_rate=5"
+  configs --alter --entity-type ips --entity-name 127.0.0.9 --delete-config connection_creation_rate
+}
+
 config_is_set() { contains "$(configs --describe --topic "$topic")" "max.message.bytes=2000000"; }
 
 groups_list() { contains "$(consumer_groups --list)" "$group"; }
@@ -278,6 +297,7 @@ check kafka-configs-describe configs_describe
 check kafka-configs-alter configs_alter
 check kafka-configs-broker configs_broker
 check kafka-configs-loggers configs_loggers
+check kafka-configs-quotas configs_quotas
 check kafka-consumer-groups-list groups_list
 check kafka-consumer-groups-describe groups_describe
 check kafka-consumer-groups-reset groups_reset

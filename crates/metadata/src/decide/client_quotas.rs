@@ -169,8 +169,7 @@ fn check_value(keys: &[(&str, Type)], op: &OpData<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     let value = op.value;
-    // Also what is not a number.
-    if !(value > 0.0) {
+    if value <= 0.0 || value.is_nan() {
         return Err(Refusal::invalid_request(format!("Quota {key} must be greater than 0")));
     }
     let (max, name) = match value_type {
