@@ -10,7 +10,11 @@ use klamm_env::{
 use klamm_log::{ReadError, Slice, planted::planted};
 use klamm_protocol::{
     ErrorCode,
-    records::{convert::down_convert, legacy::LegacyFormat},
+    records::{
+        DecompressionLimit,
+        convert::{ConvertError, cut_message, down_convert},
+        legacy::LegacyFormat,
+    },
 };
 
 use crate::{
@@ -250,20 +254,26 @@ impl Part {
     }
 
     fn fail(&mut self) {
+        self.refuse(ErrorCode::KafkaStorageError);
+    }
+
+    fn refuse(&mut self, error: ErrorCode) {
         let target = self.target.clone();
-        *self = Self::failed(target, ErrorCode::KafkaStorageError);
+        *self = Self::failed(target, error);
     }
 
     /// Brings the records into the format of an old reader.
-    fn convert(
-        &mut self,
-        format: LegacyFormat,
-        limit: klamm_protocol::records::DecompressionLimit,
-    ) {
-        let Some(Slice { file: Some(file), position, len, .. }) = &self.slice else { return };
+    fn convert(&mut self, format: LegacyFormat, limit: DecompressionLimit) {
+        let Some(Slice { file: Some(file), position, len, first_incomplete }) = &self.slice else {
+            return;
+        };
         let mut buf = vec![0; usize::try_from(*len).unwrap_or(0)];
         let Ok(read) = file.read_at(&mut buf, *position) else { return self.fail() };
-        match down_convert(&buf[..read], format, self.offset, limit) {
+        let converted = match first_incomplete {
+            true => Ok(cut_message(&buf[..read], format)),
+            false => down_convert(&buf[..read], format, self.offset, limit),
+        };
+        match converted {
             Ok(mut converted) => {
                 if planted("converted-offset-zero")
                     && let Some(offset) = converted.first_chunk_mut()
@@ -274,9 +284,17 @@ impl Part {
             }
             Err(error) => {
                 tracing::warn!("{}-{}: {error}", self.target.topic, self.target.index);
-                let target = self.target.clone();
-                *self = Self::failed(target, ErrorCode::UnsupportedForMessageFormat);
+                self.refuse(unconverted(&error));
             }
         }
+    }
+}
+
+/// What a reader is told of records that cannot have its format.
+fn unconverted(error: &ConvertError) -> ErrorCode {
+    match error {
+        ConvertError::ZstdDown => ErrorCode::UnsupportedCompressionType,
+        ConvertError::Read(_) => ErrorCode::CorruptMessage,
+        _ => ErrorCode::UnsupportedForMessageFormat,
     }
 }

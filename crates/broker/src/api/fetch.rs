@@ -24,7 +24,7 @@ use klamm_security::quota::Kind;
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
-use super::{Api, Context, Permission, QuotaClass};
+use super::{Api, Context, Permission, QuotaClass, told};
 use crate::{
     broker::Broker,
     fetch_read::{Loaded, Part, load, read_all},
@@ -41,6 +41,9 @@ pub(crate) const API: Api = Api {
     audit: None,
     handle,
 };
+
+/// From this version on readers know KAFKA_STORAGE_ERROR.
+const STORAGE_ERROR_FROM: i16 = 6;
 
 /// A fetch, independent of its request.
 struct Plan {
@@ -132,11 +135,8 @@ fn limits(broker: &Broker, version: i16, body: &FetchRequest<'_>) -> Limits {
     let unsigned = |n: i32| u64::try_from(n).unwrap_or(0);
     Limits {
         bytes_min: unsigned(body.min_bytes),
-        bytes_max: if version < 3 {
-            i32::MAX as u64
-        } else {
-            unsigned(body.max_bytes).min(broker.fetch_bytes_max())
-        },
+        // Before version 3 a request has no such limit, but the broker has.
+        bytes_max: unsigned(body.max_bytes).min(broker.fetch_bytes_max()),
         isolation: match body.isolation_level {
             1 => Isolation::ReadCommitted,
             _ => Isolation::ReadUncommitted,
@@ -313,7 +313,7 @@ fn partition_data(plan: &Plan, part: &Part) -> PartitionData<'static> {
     });
     PartitionData {
         partition_index: part.target.index,
-        error_code: part.error.code(),
+        error_code: told(part.error, plan.envelope.version, STORAGE_ERROR_FROM).code(),
         high_watermark: part.high_watermark,
         last_stable_offset: part.last_stable_offset,
         log_start_offset: part.log_start_offset,

@@ -45,7 +45,7 @@ mod throttle;
 
 use std::sync::Arc;
 
-use klamm_protocol::{ApiKey, wire::VersionRange};
+use klamm_protocol::{ApiKey, ErrorCode, wire::VersionRange};
 
 pub(crate) use fetch::{Limits, names_by_id};
 
@@ -202,4 +202,25 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, peer: &Peer, request: Request) -> O
 fn refuse(request: &Request, what: &str) -> Outcome {
     let (name, version) = (request.key.name(), request.version);
     Outcome::Now(Answer::Close(format!("version {version} of {name} {what}")))
+}
+
+/// The error of a partition as a request of this version may hear it: KAFKA_STORAGE_ERROR only from
+/// `known_from` on (KIP-112). Older clients learn that they should look again where the partition is.
+fn told(error: ErrorCode, version: i16, known_from: i16) -> ErrorCode {
+    match error {
+        ErrorCode::KafkaStorageError if version < known_from => ErrorCode::NotLeaderOrFollower,
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_those_of_their_time() {
+        let (offline, other) = (ErrorCode::KafkaStorageError, ErrorCode::CorruptMessage);
+        let heard = [(offline, 5), (offline, 6), (other, 5)].map(|(e, v)| told(e, v, 6).name());
+        assert_eq!(heard, ["NOT_LEADER_OR_FOLLOWER", "KAFKA_STORAGE_ERROR", "CORRUPT_MESSAGE"]);
+    }
 }

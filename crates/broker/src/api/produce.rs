@@ -25,7 +25,7 @@ use klamm_protocol::{
 use klamm_security::quota::Kind;
 use klamm_transactions::Refusal;
 
-use super::{Api, Context, Permission, QuotaClass};
+use super::{Api, Context, Permission, QuotaClass, told};
 use crate::{
     partition::{Partition, Topic},
     quotas::Payer,
@@ -40,6 +40,9 @@ pub(crate) const API: Api = Api {
     audit: None,
     handle,
 };
+
+/// From this version on producers know KAFKA_STORAGE_ERROR.
+const STORAGE_ERROR_FROM: i16 = 4;
 
 /// One partition's part of a request, and what became of it.
 struct Part {
@@ -299,14 +302,15 @@ fn answer(envelope: &Envelope, topics: &[Named], parts: &[Part], throttle_ms: i3
         })
         .collect();
     for part in parts {
-        responses[part.topic].partition_responses.push(partition_response(part));
+        let response = partition_response(part, envelope.version);
+        responses[part.topic].partition_responses.push(response);
     }
     let response =
         ProduceResponse { responses, throttle_time_ms: throttle_ms, ..ProduceResponse::default() };
     envelope.answer(&response)
 }
 
-fn partition_response(part: &Part) -> PartitionProduceResponse<'_> {
+fn partition_response(part: &Part, version: i16) -> PartitionProduceResponse<'_> {
     let none = PartitionProduceResponse { index: part.index, ..Default::default() };
     match &part.result {
         Ok(appended) => PartitionProduceResponse {
@@ -316,7 +320,7 @@ fn partition_response(part: &Part) -> PartitionProduceResponse<'_> {
             ..none
         },
         Err(fault) => PartitionProduceResponse {
-            error_code: fault.code.code(),
+            error_code: told(fault.code, version, STORAGE_ERROR_FROM).code(),
             base_offset: -1,
             log_append_time_ms: -1,
             log_start_offset: -1,

@@ -1,12 +1,15 @@
 //! Conversions between formats: up to v2 when old producers write or a topic wants another codec,
 //! down to v0 and v1 when old consumers read.
 
+use std::borrow::Cow;
+
 use super::builder::{BatchBuilder, BatchOptions, BuildError};
 use super::compression::{Compression, DecompressionLimit};
 use super::entry::EntryView;
+use super::header::MAGIC_AT;
 use super::iter::{RecordError, RecordRef};
 use super::legacy::{LegacyFormat, MessageSetBuilder};
-use super::{Batches, CompressionType, RecordBatchView, TimestampType};
+use super::{BatchEntry, Batches, CompressionType, RecordBatchView, TimestampType};
 
 /// Why entries cannot be converted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,6 +126,11 @@ fn v2_options(views: &[EntryView<'_>], how: &ToV2) -> BatchOptions {
 /// `first_offset` are left out. A tail that is cut is left out. The result may be empty. `limit`
 /// is for each batch; one is held decompressed at a time.
 ///
+/// Old formats take more room. The result is no larger than `entries` all the same, whose size is
+/// what the consumer asked for, unless its first entry alone is: the consumer asks for the rest. It
+/// ends before an entry that cannot be converted, too; the consumer hears of that one when it is
+/// the first.
+///
 /// # Errors
 /// `Read`, `Build` or `ZstdDown`.
 pub fn down_convert(
@@ -133,24 +141,52 @@ pub fn down_convert(
 ) -> Result<Vec<u8>, ConvertError> {
     let mut out = Vec::with_capacity(entries.len());
     for entry in Batches::new(entries) {
-        let entry = entry?;
-        let view = entry.view()?;
-        if view.is_control() {
-            continue;
-        }
-        if view.compression_id() == CompressionType::Zstd.id() {
-            return Err(ConvertError::ZstdDown);
-        }
-        if view.magic() <= format.magic() {
-            out.extend_from_slice(entry.bytes());
-        } else {
-            out.extend_from_slice(&down_convert_entry(&view, format, first_offset, limit)?);
+        let converted = entry
+            .map_err(ConvertError::from)
+            .and_then(|entry| down_convert_entry(&entry, format, first_offset, limit));
+        match converted {
+            Ok(bytes) if out.is_empty() || out.len() + bytes.len() <= entries.len() => {
+                out.extend_from_slice(&bytes);
+            }
+            Err(error) if out.is_empty() => return Err(error),
+            Ok(_) | Err(_) => break,
         }
     }
     Ok(out)
 }
 
-fn down_convert_entry(
+/// The beginning of an entry of which a consumer of Fetch up to version 2 asked for too little: the
+/// beginning of a message of its format, as brokers of that age sent it. It tells the consumer that
+/// its limit is too small (KIP-74 was not yet).
+#[must_use]
+pub fn cut_message(entry: &[u8], format: LegacyFormat) -> Vec<u8> {
+    let mut head = entry.get(..=MAGIC_AT).unwrap_or(entry).to_vec();
+    if let Some(magic) = head.get_mut(MAGIC_AT) {
+        *magic = format.magic().to_be_bytes()[0];
+    }
+    head
+}
+
+/// One entry, borrowed where it is old enough; nothing for a control batch.
+fn down_convert_entry<'a>(
+    entry: &BatchEntry<'a>,
+    format: LegacyFormat,
+    first_offset: i64,
+    limit: DecompressionLimit,
+) -> Result<Cow<'a, [u8]>, ConvertError> {
+    let view = entry.view()?;
+    if view.is_control() {
+        Ok(Cow::Borrowed(&[]))
+    } else if view.compression_id() == CompressionType::Zstd.id() {
+        Err(ConvertError::ZstdDown)
+    } else if view.magic() <= format.magic() {
+        Ok(Cow::Borrowed(entry.bytes()))
+    } else {
+        Ok(Cow::Owned(rebuild_down(&view, format, first_offset, limit)?))
+    }
+}
+
+fn rebuild_down(
     view: &EntryView<'_>,
     format: LegacyFormat,
     first_offset: i64,
