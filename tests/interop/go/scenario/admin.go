@@ -6,36 +6,36 @@ import (
 )
 
 func (c checks) admin() {
-	name, group := topic("admin"), topic("commit")
-	check("admin-describe-cluster", c.describeCluster)
-	check("admin-list-topics", func() error { return listed(true, topic("codecs"), c.client.Topics) })
-	check("admin-describe-topic", c.describeTopic)
-	check("admin-describe-configs", c.describeConfigs)
-	check("admin-alter-configs", func() error { return c.alterConfigs(name) })
-	check("admin-create-partitions", func() error { return c.createPartitions(name) })
-	check("admin-delete-records", func() error { return c.deleteRecords(name) })
-	check("admin-list-groups", func() error { return listed(true, group, c.client.Groups) })
-	check("admin-describe-group", func() error {
+	name, group := Topic("admin"), Topic("commit")
+	Check("admin-describe-cluster", c.describeCluster)
+	Check("admin-list-topics", func() error { return listed(true, Topic("codecs"), c.client.Topics) })
+	Check("admin-describe-topic", c.describeTopic)
+	Check("admin-describe-configs", c.describeConfigs)
+	Check("admin-alter-configs", func() error { return c.alterConfigs(name) })
+	Check("admin-create-partitions", func() error { return c.createPartitions(name) })
+	Check("admin-delete-records", func() error { return c.deleteRecords(name) })
+	Check("admin-list-groups", func() error { return listed(true, group, c.client.Groups) })
+	Check("admin-describe-group", func() error {
 		state, members, err := c.client.DescribeGroup(group)
 		if err != nil {
 			return err
 		}
 		return equal("state and members", []any{"Empty", 0}, []any{state, members})
 	})
-	check("admin-group-offsets", func() error {
+	Check("admin-group-offsets", func() error {
 		offset, err := c.client.GroupOffset(group, group, 0)
 		if err != nil {
 			return err
 		}
 		return equal("committed offset", int64(20), offset)
 	})
-	check("admin-delete-group", func() error {
+	Check("admin-delete-group", func() error {
 		if err := c.client.DeleteGroup(group); err != nil {
 			return err
 		}
 		return listed(false, group, c.client.Groups)
 	})
-	check("admin-delete-topic", func() error {
+	Check("admin-delete-topic", func() error {
 		if err := c.client.DeleteTopic(name); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (c checks) describeCluster() error {
 }
 
 func (c checks) describeTopic() error {
-	partitions, err := c.client.DescribeTopic(topic("codecs"))
+	partitions, err := c.client.DescribeTopic(Topic("codecs"))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (c checks) describeTopic() error {
 }
 
 func (c checks) describeConfigs() error {
-	configs, err := c.client.Configs(topic("codecs"))
+	configs, err := c.client.Configs(Topic("codecs"))
 	if err != nil {
 		return err
 	}

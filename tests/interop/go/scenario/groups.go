@@ -7,7 +7,7 @@ import (
 
 // rebalance: one member has all four partitions, two have two each, and the one that stays has all again.
 func (c checks) rebalance() error {
-	group := topic("group")
+	group := Topic("group")
 	if err := c.client.CreateTopic(group, 4, nil); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (t *groupTurn) poll(member Member) error {
 }
 
 func (c checks) commitAndResume() error {
-	name := topic("commit")
+	name := Topic("commit")
 	if err := c.client.CreateTopic(name, 1, nil); err != nil {
 		return err
 	}

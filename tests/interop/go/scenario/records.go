@@ -10,7 +10,7 @@ func (c checks) produce(partition int, codec string) error {
 	var records []Record
 	var want []int64
 	for i := range sampleCount {
-		records = append(records, sample(topic("codecs"), partition, i))
+		records = append(records, sample(Topic("codecs"), partition, i))
 		want = append(want, int64(i))
 	}
 	offsets, err := c.client.Produce(records, ProduceOptions{Codec: codec})
@@ -21,7 +21,7 @@ func (c checks) produce(partition int, codec string) error {
 }
 
 func (c checks) consume(partition int) error {
-	messages, err := c.client.Read(topic("codecs"), partition, 0, sampleCount)
+	messages, err := c.client.Read(Topic("codecs"), partition, 0, sampleCount)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (c checks) consume(partition int) error {
 
 // emptyBytes checks that an empty key and an empty value are not null ones.
 func (c checks) emptyBytes() error {
-	got, err := c.one(Record{Topic: topic("empty"), Key: []byte{}, Value: []byte{}})
+	got, err := c.one(Record{Topic: Topic("empty"), Key: []byte{}, Value: []byte{}})
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (c checks) one(record Record) (Message, error) {
 // nullHeader checks that a header whose value is null is not one whose value is empty.
 func (c checks) nullHeader() error {
 	headers := []Header{{"null", nil}, {"empty", []byte{}}}
-	got, err := c.one(Record{Topic: topic("null-header"), Value: []byte("value"), Headers: headers})
+	got, err := c.one(Record{Topic: Topic("null-header"), Value: []byte("value"), Headers: headers})
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (c checks) byTime() error {
 		{"before the first", start.Add(-time.Millisecond), 0},
 		{"after the last", start.Add(sampleCount * time.Second), -1},
 	} {
-		offset, err := c.client.OffsetAt(topic("codecs"), 0, one.at)
+		offset, err := c.client.OffsetAt(Topic("codecs"), 0, one.at)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (c checks) byTime() error {
 			return err
 		}
 	}
-	messages, err := c.client.Read(topic("codecs"), 0, 50, sampleCount-50)
+	messages, err := c.client.Read(Topic("codecs"), 0, 50, sampleCount-50)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c checks) byTime() error {
 }
 
 func (c checks) idempotent() error {
-	name := topic("idempotent")
+	name := Topic("idempotent")
 	if err := c.client.CreateTopic(name, 1, nil); err != nil {
 		return err
 	}

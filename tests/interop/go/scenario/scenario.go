@@ -113,7 +113,8 @@ var (
 
 const sampleCount = 100
 
-func check(name string, body func() error) {
+// Check runs one check and reports what became of it.
+func Check(name string, body func() error) {
 	fmt.Println("run", name)
 	if err := body(); err != nil {
 		fmt.Printf("FAIL %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
@@ -176,22 +177,23 @@ type checks struct{ client Client }
 // Run carries out all checks.
 func Run(client Client) {
 	c := checks{client}
-	check("create-topic", func() error {
-		return client.CreateTopic(topic("codecs"), len(codecs), map[string]string{"retention.ms": "86400000"})
+	Check("create-topic", func() error {
+		return client.CreateTopic(Topic("codecs"), len(codecs), map[string]string{"retention.ms": "86400000"})
 	})
 	for partition, codec := range codecs {
-		check("produce-"+codec, func() error { return c.produce(partition, codec) })
+		Check("produce-"+codec, func() error { return c.produce(partition, codec) })
 	}
 	for partition, codec := range codecs {
-		check("consume-"+codec, func() error { return c.consume(partition) })
+		Check("consume-"+codec, func() error { return c.consume(partition) })
 	}
-	check("empty-bytes", c.emptyBytes)
-	check("null-header", c.nullHeader)
-	check("consume-by-time", c.byTime)
-	check("idempotent-producer", c.idempotent)
-	check("group-rebalance", c.rebalance)
-	check("commit-resume", c.commitAndResume)
+	Check("empty-bytes", c.emptyBytes)
+	Check("null-header", c.nullHeader)
+	Check("consume-by-time", c.byTime)
+	Check("idempotent-producer", c.idempotent)
+	Check("group-rebalance", c.rebalance)
+	Check("commit-resume", c.commitAndResume)
 	c.admin()
 }
 
-func topic(name string) string { return prefix + "-" + name }
+// Topic is the name of a topic or group of this run.
+func Topic(name string) string { return prefix + "-" + name }

@@ -1,0 +1,23 @@
+// Calls that clients have since some version only, or that changed: as they are in 0.9 and 0.10.0.
+import org.apache.kafka.clients.consumer.*;
+import org.apache.kafka.common.TopicPartition;
+
+final class Calls {
+    static ConsumerRecords<byte[], byte[]> poll(KafkaConsumer<byte[], byte[]> consumer, long wait) {
+        return consumer.poll(wait);
+    }
+
+    static OffsetAndMetadata committed(KafkaConsumer<byte[], byte[]> consumer, TopicPartition partition) {
+        return consumer.committed(partition);
+    }
+
+    static String offsetAt(KafkaConsumer<byte[], byte[]> consumer, TopicPartition partition, long timestamp) {
+        throw new UnsupportedOperationException("the client has no search by time");
+    }
+
+    static void createTopic(String bootstrap, String topic, int partitions) {
+        throw new UnsupportedOperationException("topics are created by newer clients");
+    }
+
+    private Calls() {}
+}
