@@ -22,11 +22,12 @@ use crate::{
     groups::OFFSETS_TOPIC,
     open_logs::{Unopened, open_logs},
     partition::{Partition, Topic},
+    transactions::TRANSACTIONS_TOPIC,
 };
 
 /// Topics of the broker itself.
 pub(crate) fn is_internal(topic: &str) -> bool {
-    matches!(topic, OFFSETS_TOPIC | "__transaction_state" | "__share_group_state")
+    matches!(topic, OFFSETS_TOPIC | TRANSACTIONS_TOPIC | "__share_group_state")
 }
 
 /// Opens all logs that the metadata knows and takes up all partitions.
@@ -220,9 +221,11 @@ async fn take_up(
     }
     topic.partitions.store(Arc::new(partitions));
     broker.topics.insert(Arc::clone(&topic));
-    if topic.name == OFFSETS_TOPIC {
-        for partition in new {
-            broker.groups.take_up(broker, partition);
+    for partition in new {
+        match &*topic.name {
+            OFFSETS_TOPIC => broker.groups.take_up(broker, partition),
+            TRANSACTIONS_TOPIC => broker.transactions.take_up(broker, partition),
+            _ => {}
         }
     }
 }
@@ -253,8 +256,10 @@ fn reconfigure_topic(broker: &Broker, image: &Image, topic: &Topic) {
 /// Stops leading a deleted topic; its files go after `file.delete.delay.ms`.
 async fn give_up(broker: &Arc<Broker>, name: &str) {
     let Some(topic) = broker.topics.remove(name) else { return };
-    if name == OFFSETS_TOPIC {
-        broker.groups.give_up(broker);
+    match name {
+        OFFSETS_TOPIC => broker.groups.give_up(broker),
+        TRANSACTIONS_TOPIC => broker.transactions.give_up(),
+        _ => {}
     }
     let delay = topic.config.load().file_delete_delay_ms;
     let indexes: Vec<i32> =
@@ -311,15 +316,35 @@ pub(crate) fn delete_later(broker: &Arc<Broker>, paths: Vec<PathBuf>, delay_ms: 
 
 /// The overrides of a topic that the broker makes itself.
 pub(crate) fn internal_topic_configs(broker: &Broker, topic: &str) -> Vec<(String, String)> {
-    if topic != OFFSETS_TOPIC {
-        return Vec::new();
+    let settings = broker.settings.load();
+    let own = |list: &[(&str, String)]| {
+        list.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    };
+    match topic {
+        OFFSETS_TOPIC => own(&[
+            ("cleanup.policy", "compact".to_owned()),
+            ("compression.type", "producer".to_owned()),
+            ("segment.bytes", settings.offsets.topic_segment_bytes.to_string()),
+        ]),
+        TRANSACTIONS_TOPIC => {
+            let of = &settings.transactions;
+            // One that asks for more replicas than there are could never be written.
+            let replicas = of.topic_replication_factor.min(replicas_max(broker));
+            own(&[
+                ("cleanup.policy", "compact".to_owned()),
+                ("compression.type", "uncompressed".to_owned()),
+                ("min.insync.replicas", of.topic_min_isr.min(replicas.into()).to_string()),
+                ("segment.bytes", of.topic_segment_bytes.to_string()),
+                ("unclean.leader.election.enable", "false".to_owned()),
+            ])
+        }
+        _ => Vec::new(),
     }
-    let segment_bytes = broker.settings.load().offsets.topic_segment_bytes;
-    [
-        ("cleanup.policy", "compact".to_owned()),
-        ("compression.type", "producer".to_owned()),
-        ("segment.bytes", segment_bytes.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
+}
+
+/// The most replicas that a topic of the broker's own gets: no more than there are brokers, as one
+/// node must serve groups and transactions as well.
+pub(crate) fn replicas_max(broker: &Broker) -> i16 {
+    let brokers = broker.quorum.image().brokers().filter(|broker| broker.is_active()).count();
+    i16::try_from(brokers).unwrap_or(i16::MAX).max(1)
 }

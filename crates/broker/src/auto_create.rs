@@ -12,7 +12,7 @@ use klamm_protocol::{
     },
 };
 
-use crate::{assignments, broker::Broker, groups::OFFSETS_TOPIC};
+use crate::{assignments, broker::Broker, groups::OFFSETS_TOPIC, transactions::TRANSACTIONS_TOPIC};
 
 /// Makes topics and waits until this broker serves them. Gives what became of each; a topic that
 /// was there already is no error.
@@ -46,16 +46,16 @@ pub(crate) fn create(
 }
 
 fn wanted<'a>(broker: &Broker, name: &'a str) -> CreatableTopic<'a> {
-    let (partitions, replication) = if name == OFFSETS_TOPIC {
-        let settings = broker.settings.load();
-        // No more replicas than there are brokers: one node must serve groups as well.
-        let brokers = broker.quorum.image().brokers().filter(|broker| broker.is_active()).count();
-        let most = i16::try_from(brokers).unwrap_or(i16::MAX).max(1);
-        let wanted = settings.offsets.topic_replication_factor;
-        (settings.offsets.topic_num_partitions, wanted.min(most))
-    } else {
-        (-1, -1)
+    let settings = broker.settings.load();
+    let (offsets, transactions) = (&settings.offsets, &settings.transactions);
+    let (partitions, replication) = match name {
+        OFFSETS_TOPIC => (offsets.topic_num_partitions, offsets.topic_replication_factor),
+        TRANSACTIONS_TOPIC => {
+            (transactions.topic_num_partitions, transactions.topic_replication_factor)
+        }
+        _ => (-1, -1),
     };
+    let replication = replication.min(assignments::replicas_max(broker));
     let config = |(name, value): (String, String)| CreatableTopicConfig {
         name: Cow::Owned(name),
         value: Some(Cow::Owned(value)),

@@ -30,6 +30,7 @@ use crate::{
     producer_ids::ProducerIds,
     quotas::Quotas,
     topics::Topics,
+    transactions::Transactions,
 };
 
 /// A running broker, as its handlers see it.
@@ -52,6 +53,7 @@ pub(crate) struct Broker {
     pub(crate) listening: Listening,
     /// What is logged.
     pub(crate) loggers: Loggers,
+    pub(crate) transactions: Transactions,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) telemetry: Telemetry,
     /// The epoch that the controller gave to this registration.

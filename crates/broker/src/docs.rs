@@ -65,6 +65,7 @@ fn quota(class: QuotaClass) -> &'static str {
 fn permission(permission: Permission) -> &'static str {
     match permission {
         Permission::Anyone => "none",
+        Permission::ClusterAction => "ClusterAction on Cluster",
         Permission::ClusterAlterConfigs => "AlterConfigs on Cluster",
         Permission::ClusterCreate => "Create on Cluster",
         Permission::ClusterDescribe => "Describe on Cluster",
@@ -81,6 +82,8 @@ fn permission(permission: Permission) -> &'static str {
         Permission::TopicDescribeConfigs => "DescribeConfigs on Topic",
         Permission::TopicRead => "Read on Topic",
         Permission::TopicWrite => "Write on Topic",
+        Permission::TransactionalIdDescribe => "Describe on TransactionalId",
+        Permission::TransactionalIdWrite => "Write on TransactionalId",
     }
 }
 

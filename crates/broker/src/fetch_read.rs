@@ -7,7 +7,7 @@ use klamm_env::{
     disk,
     net::{BoxFuture, Piece},
 };
-use klamm_log::{ReadError, Slice, planted::planted};
+use klamm_log::{AbortedTransaction, Log, ReadError, Slice, Wait, planted::planted};
 use klamm_protocol::{
     ErrorCode,
     records::{
@@ -21,7 +21,7 @@ use crate::{
     api::Limits,
     broker::Broker,
     fetch_sessions::{Target, Want},
-    partition::Partition,
+    partition::{Isolation, Partition},
 };
 
 /// A range of at most so many bytes is read and sent with the rest of the answer in one call; a
@@ -42,6 +42,10 @@ pub(crate) struct Part {
     offset: i64,
     slice: Option<Slice>,
     pub(crate) piece: Option<Piece>,
+    /// For readers of what is committed: where to look for what they must pass over.
+    log: Option<Arc<Log>>,
+    /// What they must pass over.
+    pub(crate) aborted: Vec<AbortedTransaction>,
 }
 
 impl Part {
@@ -56,6 +60,8 @@ impl Part {
             offset: -1,
             slice: None,
             piece: None,
+            log: None,
+            aborted: Vec::new(),
         }
     }
 
@@ -115,16 +121,20 @@ fn read(
             Err(error) => return Part::failed(target.clone(), error_of(broker, partition, &error)),
         },
     };
+    let is_committed = limits.isolation == Isolation::ReadCommitted;
     Part {
         target: target.clone(),
         error: ErrorCode::None,
         high_watermark: partition.high_watermark(),
+        // After the records: all of them are decided below it.
         last_stable_offset: partition.last_stable_offset(),
         log_start_offset,
         diverging,
         offset: want.offset,
         slice,
         piece: None,
+        log: is_committed.then(|| partition.log().cloned()).flatten(),
+        aborted: Vec::new(),
     }
 }
 
@@ -214,15 +224,29 @@ fn legacy_format(version: i16) -> Option<LegacyFormat> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    Yes,
-    No,
-}
-
 impl Part {
     /// Makes a piece of the range; false if the disk would have to be waited for.
     fn load(&mut self, wait: Wait) -> bool {
+        self.load_aborted(wait) && self.load_records(wait)
+    }
+
+    fn load_aborted(&mut self, wait: Wait) -> bool {
+        let (Some(log), Some(slice)) = (&self.log, &self.slice) else { return true };
+        if slice.len == 0 {
+            return true;
+        }
+        match log.aborted_transactions(self.offset, slice, self.last_stable_offset, wait) {
+            Ok(None) => return false,
+            Ok(Some(aborted)) => {
+                self.aborted = aborted;
+                self.log = None;
+            }
+            Err(_) => self.fail(),
+        }
+        true
+    }
+
+    fn load_records(&mut self, wait: Wait) -> bool {
         if self.piece.is_some() {
             return true;
         }

@@ -13,7 +13,8 @@ use std::{
 };
 
 use klamm_groups::{
-    AppendId, Context, Coordinator, CoordinatorRecord, Effect, Request, Response, Settings, Token,
+    AppendId, Context, Coordinator, CoordinatorRecord, Effect, EndTransaction, InTransaction,
+    Request, Response, Settings, Token,
 };
 use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
 use klamm_protocol::{
@@ -24,10 +25,16 @@ use klamm_protocol::{
     },
     wire::Uuid,
 };
+use klamm_transactions::{Guard, Refusal};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
 
-use crate::{broker::Broker, partition::Partition};
+use crate::{
+    broker::Broker,
+    partition::Partition,
+    replay::{Replayed, replay},
+    transactions::{EndMarker, append_marker},
+};
 
 /// Kafka's topic of group state.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -72,6 +79,25 @@ pub(crate) enum Called {
     Refused(ErrorCode),
 }
 
+/// What became of the end of a transaction.
+pub(crate) async fn ended(called: Called) -> Result<(), ErrorCode> {
+    let response = match called {
+        Called::Now(response) => response,
+        Called::Later(receiver) => receiver.await.map_err(|_| ErrorCode::NotCoordinator)?,
+        Called::Refused(error) => return Err(error),
+    };
+    end_of(&response)
+}
+
+/// The same, of an answer that is there.
+pub(crate) fn end_of(response: &Response) -> Result<(), ErrorCode> {
+    match response {
+        Response::EndTransaction(ErrorCode::None) => Ok(()),
+        Response::EndTransaction(error) => Err(*error),
+        _ => Err(ErrorCode::UnknownServerError),
+    }
+}
+
 /// The partition of `__consumer_offsets` that a group belongs to: Java's hash of its id.
 pub(crate) fn partition_of(group: &str, partitions: i32) -> i32 {
     let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
@@ -97,6 +123,25 @@ impl Groups {
         let shard = self.shards.read().get(&partition_of(group, count)).cloned();
         match shard {
             Some(shard) => self.call_shard(broker, &shard, context, request),
+            None => Called::Refused(ErrorCode::NotCoordinator),
+        }
+    }
+
+    /// Writes the end of a transaction to a partition of the offsets topic.
+    pub(crate) fn end_transaction(
+        &self,
+        broker: &Arc<Broker>,
+        index: i32,
+        marker: &EndMarker,
+    ) -> Called {
+        let EndMarker { producer_id, epoch, committed, coordinator_epoch, version } = *marker;
+        let end = EndTransaction { producer_id, epoch, committed, coordinator_epoch, version };
+        let shard = self.shards.read().get(&index).cloned();
+        match shard {
+            Some(shard) => {
+                let request = Request::EndTransaction(end);
+                self.call_shard(broker, &shard, &Context::default(), request)
+            }
             None => Called::Refused(ErrorCode::NotCoordinator),
         }
     }
@@ -159,8 +204,10 @@ impl Groups {
                         drop(sender.send(response));
                     }
                 }
-                Effect::Append { id, records } => {
-                    let result = append(broker, &shard.partition, now_ms, &records);
+                effect => {
+                    let Some((id, result)) = write(broker, &shard.partition, now_ms, effect) else {
+                        continue;
+                    };
                     if let Ok(offset) = result
                         && shard.partition.must_wait(offset)
                     {
@@ -293,12 +340,34 @@ fn settings(broker: &Broker) -> Settings {
     }
 }
 
+/// Appends what an effect asks for; gives the offset after it.
+fn write(
+    broker: &Broker,
+    partition: &Partition,
+    now_ms: i64,
+    effect: Effect,
+) -> Option<(AppendId, Result<i64, ErrorCode>)> {
+    Some(match effect {
+        Effect::Respond { .. } => return None,
+        Effect::Append { id, records } => (id, append(broker, partition, now_ms, &records, None)),
+        Effect::AppendInTransaction { id, records, transaction } => {
+            (id, append(broker, partition, now_ms, &records, Some(transaction)))
+        }
+        Effect::AppendMarker { id, end } => {
+            let EndTransaction { producer_id, epoch, committed, coordinator_epoch, version } = end;
+            let marker = EndMarker { producer_id, epoch, committed, coordinator_epoch, version };
+            (id, append_marker(partition, now_ms, &marker))
+        }
+    })
+}
+
 /// Appends a coordinator's records as one batch; returns the offset after it.
 fn append(
     broker: &Broker,
     partition: &Partition,
     now_ms: i64,
     records: &[CoordinatorRecord],
+    transaction: Option<InTransaction>,
 ) -> Result<i64, ErrorCode> {
     let is_of = |version: u8| records.iter().all(|record| record.key.starts_with(&[0, version]));
     if (planted("lose-group-record") && is_of(2)) || (planted("lose-commit-record") && is_of(1)) {
@@ -307,7 +376,16 @@ fn append(
     let codec = broker.settings.load().offsets.topic_compression_codec;
     let codec = u8::try_from(codec).ok().and_then(CompressionType::from_id);
     let compression = codec.map_or(Compression::NONE, Compression::of);
-    let mut builder = BatchBuilder::new(BatchOptions { compression, ..BatchOptions::default() });
+    let none = BatchOptions::default();
+    let mut builder = BatchBuilder::new(BatchOptions {
+        compression,
+        is_transactional: transaction.is_some(),
+        producer_id: transaction.map_or(none.producer_id, |of| of.producer_id),
+        producer_epoch: transaction.map_or(none.producer_epoch, |of| of.epoch),
+        // As in Kafka: nobody counts the batches of a coordinator.
+        base_sequence: transaction.map_or(none.base_sequence, |_| 0),
+        ..none
+    });
     for record in records {
         let record = NewRecord {
             timestamp: now_ms,
@@ -319,13 +397,13 @@ fn append(
     }
     let mut batch = builder.build().map_err(|_| ErrorCode::RecordListTooLarge)?;
     let options = AppendOptions {
-        origin: Origin::Coordinator,
-        leader_epoch: partition.leader_epoch(),
-        now_ms,
-        log_append_time: false,
+        guard: transaction.map_or(Guard::NotAsked, |of| of.guard),
+        ..AppendOptions::new(Origin::Coordinator, partition.leader_epoch(), now_ms)
     };
     match partition.append(&mut batch, &options) {
         Ok(appended) => Ok(appended.last_offset + 1),
+        Err(AppendError::Producer(Refusal::Fenced { .. })) => Err(ErrorCode::InvalidProducerEpoch),
+        Err(AppendError::Producer(_)) => Err(ErrorCode::InvalidTxnState),
         Err(AppendError::TooLarge { .. }) => Err(ErrorCode::RecordListTooLarge),
         Err(_) => Err(ErrorCode::KafkaStorageError),
     }
@@ -337,9 +415,14 @@ async fn load(broker: &Arc<Broker>, shard: &Arc<Shard>) -> std::io::Result<()> {
     let (reader, now_ms) = (Arc::clone(shard), broker.env.clock.now_ms());
     let work = move || {
         let mut state = reader.state.lock();
-        crate::replay::replay(&reader.partition, limit, |key, value| {
-            if let Err(error) = state.coordinator.apply(now_ms, key, value) {
-                tracing::warn!("{OFFSETS_TOPIC}-{}: {error}", reader.partition.index);
+        replay(&reader.partition, limit, |replayed| match replayed {
+            Replayed::Record { producer_id, key, value } => {
+                if let Err(error) = state.coordinator.apply_in(now_ms, producer_id, key, value) {
+                    tracing::warn!("{OFFSETS_TOPIC}-{}: {error}", reader.partition.index);
+                }
+            }
+            Replayed::End { producer_id, committed } => {
+                state.coordinator.apply_end(producer_id, committed);
             }
         })
     };

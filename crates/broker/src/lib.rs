@@ -32,6 +32,7 @@ mod rules;
 mod server;
 mod tasks;
 mod topics;
+mod transactions;
 
 pub use api::{APIS, Api, Permission, QuotaClass};
 pub use loggers::{LOGGERS, Level, Loggers};

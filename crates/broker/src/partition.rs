@@ -79,6 +79,9 @@ impl Partition {
             log.assign_epoch(leadership.epoch);
         }
         let leader = Leader::new(local, leadership, end, checkpointed.max(start));
+        if let Some(log) = &log {
+            log.replicated(leader.high_watermark());
+        }
         Self {
             index,
             leader_epoch: AtomicI64::new(leadership.epoch.into()),
@@ -111,8 +114,9 @@ impl Partition {
     /// The first offset that a `read_committed` reader may not see yet.
     pub(crate) fn last_stable_offset(&self) -> i64 {
         let high_watermark = self.high_watermark();
-        let open = self.log.as_ref().and_then(|log| log.first_open_transaction());
-        open.map_or(high_watermark, |open| open.min(high_watermark))
+        let Some(log) = &self.log else { return high_watermark };
+        let unstable = log.first_unstable();
+        unstable.map_or(high_watermark, |at| at.max(log.start_offset()).min(high_watermark))
     }
 
     /// The offset that a reader may not pass.
@@ -227,15 +231,23 @@ impl Partition {
             self.high_watermark.store(offset, Ordering::Release);
         }
         drop(leader);
-        if moved.is_some() {
-            self.waiters.wake();
+        if let Some(offset) = moved {
+            self.replicated(offset);
         }
+    }
+
+    /// The high watermark has moved: markers below it decide their transactions for readers.
+    fn replicated(&self, high_watermark: i64) {
+        if let Some(log) = &self.log {
+            log.replicated(high_watermark);
+        }
+        self.waiters.wake();
     }
 
     fn moved(&self, high_watermark: Option<i64>) {
         if let Some(offset) = high_watermark {
             self.high_watermark.fetch_max(offset, Ordering::AcqRel);
-            self.waiters.wake();
+            self.replicated(offset);
         }
     }
 

@@ -10,6 +10,7 @@ use klamm_protocol::{
         convert::{ConvertError, ToV2, to_v2},
     },
 };
+use klamm_transactions::Batch;
 
 /// Why records are not appended: a code, a text, and the records at fault if it is single ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,21 @@ pub(crate) fn check_format(bytes: &[u8], version: i16) -> Result<(), Fault> {
 pub(crate) fn is_transactional(bytes: &[u8]) -> bool {
     let batches = Batches::new(bytes).filter_map(Result::ok);
     batches.filter_map(|entry| entry.batch().ok()).any(|batch| batch.is_transactional())
+}
+
+/// The first batch, if it is part of a transaction.
+pub(crate) fn transactional(bytes: &[u8]) -> Option<Batch> {
+    let view = Batches::new(bytes).next()?.ok()?.batch().ok()?;
+    let is_part = view.is_transactional() && view.has_producer_id();
+    is_part.then(|| Batch {
+        producer_id: view.producer_id(),
+        epoch: view.producer_epoch(),
+        first_sequence: view.base_sequence(),
+        offset_delta: view.last_offset_delta(),
+        last_offset: -1,
+        timestamp: view.max_timestamp(),
+        transactional: true,
+    })
 }
 
 /// Checks the records of one partition against the topic's configuration.

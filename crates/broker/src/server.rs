@@ -42,6 +42,7 @@ use crate::{
     rules::Rules,
     tasks,
     topics::Topics,
+    transactions::Transactions,
 };
 
 /// Why a broker does not start.
@@ -107,6 +108,7 @@ impl Server {
             cleaner: Cleaner::new(&env.random),
             loggers,
             listening: Listening::default(),
+            transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
             broker_epoch: AtomicI64::new(-1),
             telemetry: Telemetry::default(),
@@ -141,6 +143,10 @@ impl Server {
         tokio::spawn({
             let broker = Arc::clone(&broker);
             async move { broker.groups.run_timers(Arc::clone(&broker)).await }
+        });
+        tokio::spawn({
+            let broker = Arc::clone(&broker);
+            async move { broker.transactions.run_timers(Arc::clone(&broker)).await }
         });
         let addresses = listening::serve(&broker, bound);
         Ok(Self { broker, addresses })

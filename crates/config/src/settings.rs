@@ -31,6 +31,8 @@ pub struct BrokerSettings {
     pub groups: GroupSettings,
     /// Committed offsets and their topic.
     pub offsets: OffsetsSettings,
+    /// Transactions and their topic.
+    pub transactions: TransactionSettings,
     /// The metadata quorum and the controller.
     pub quorum: QuorumSettings,
     /// How quotas are measured.
@@ -53,6 +55,7 @@ impl BrokerSettings {
             cleaner: CleanerSettings::of(config),
             groups: GroupSettings::of(config),
             offsets: OffsetsSettings::of(config),
+            transactions: TransactionSettings::of(config),
             quorum: QuorumSettings::of(config)?,
             quotas: QuotaSettings::of(config),
         })
@@ -197,8 +200,6 @@ pub struct RequestSettings {
     pub batch_decompressed_max_bytes: i64,
     /// `telemetry.max.bytes`.
     pub telemetry_max_bytes: i32,
-    /// `transaction.max.timeout.ms`.
-    pub transaction_max_timeout_ms: i32,
 }
 
 impl RequestSettings {
@@ -213,7 +214,6 @@ impl RequestSettings {
             request_partition_size_limit_max: of.int("max.request.partition.size.limit"),
             batch_decompressed_max_bytes: of.long("klamm.batch.decompressed.max.bytes"),
             telemetry_max_bytes: of.int("telemetry.max.bytes"),
-            transaction_max_timeout_ms: of.int("transaction.max.timeout.ms"),
         }
     }
 }
@@ -365,8 +365,6 @@ pub struct OffsetsSettings {
     pub topic_segment_bytes: i32,
     /// `offsets.topic.compression.codec`; 0 none, 1 gzip, 2 snappy, 3 LZ4, 4 Zstandard.
     pub topic_compression_codec: i32,
-    /// `transaction.state.log.replication.factor`; capped at the number of brokers.
-    pub transaction_topic_replication_factor: i16,
 }
 
 impl OffsetsSettings {
@@ -381,8 +379,56 @@ impl OffsetsSettings {
             topic_replication_factor: of.short("offsets.topic.replication.factor"),
             topic_segment_bytes: of.int("offsets.topic.segment.bytes"),
             topic_compression_codec: of.int("offsets.topic.compression.codec"),
-            transaction_topic_replication_factor: of
-                .short("transaction.state.log.replication.factor"),
+        }
+    }
+}
+
+/// Transactions and their topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransactionSettings {
+    /// `transaction.max.timeout.ms`.
+    pub max_timeout_ms: i32,
+    /// `transactional.id.expiration.ms`.
+    pub id_expiration_ms: i32,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+    pub abort_timed_out_interval_ms: i32,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
+    pub remove_expired_interval_ms: i32,
+    /// `transaction.partition.verification.enable`.
+    pub partition_verification_enable: bool,
+    /// `transaction.two.phase.commit.enable`.
+    pub two_phase_commit_enable: bool,
+    /// `transaction.state.log.num.partitions`.
+    pub topic_num_partitions: i32,
+    /// `transaction.state.log.replication.factor`; capped at the number of brokers.
+    pub topic_replication_factor: i16,
+    /// `transaction.state.log.min.isr`; capped at the number of replicas.
+    pub topic_min_isr: i32,
+    /// `transaction.state.log.segment.bytes`.
+    pub topic_segment_bytes: i32,
+    /// `add.partitions.to.txn.retry.backoff.ms`.
+    pub add_retry_backoff_ms: i32,
+    /// `add.partitions.to.txn.retry.backoff.max.ms`.
+    pub add_retry_backoff_max_ms: i32,
+}
+
+impl TransactionSettings {
+    fn of(of: &Effective) -> Self {
+        Self {
+            max_timeout_ms: of.int("transaction.max.timeout.ms"),
+            id_expiration_ms: of.int("transactional.id.expiration.ms"),
+            abort_timed_out_interval_ms: of
+                .int("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+            remove_expired_interval_ms: of
+                .int("transaction.remove.expired.transaction.cleanup.interval.ms"),
+            partition_verification_enable: of.boolean("transaction.partition.verification.enable"),
+            two_phase_commit_enable: of.boolean("transaction.two.phase.commit.enable"),
+            topic_num_partitions: of.int("transaction.state.log.num.partitions"),
+            topic_replication_factor: of.short("transaction.state.log.replication.factor"),
+            topic_min_isr: of.int("transaction.state.log.min.isr"),
+            topic_segment_bytes: of.int("transaction.state.log.segment.bytes"),
+            add_retry_backoff_ms: of.int("add.partitions.to.txn.retry.backoff.ms"),
+            add_retry_backoff_max_ms: of.int("add.partitions.to.txn.retry.backoff.max.ms"),
         }
     }
 }

@@ -59,7 +59,10 @@ impl Coordinator {
                     let (group, topic) = (group.clone(), topic.clone());
                     OffsetKey { group, topic, partition }
                 };
-                let keys: Vec<_> = offsets.map(|(topic, p, _)| key(topic, p)).collect();
+                let mut keys: Vec<_> = offsets.map(|(topic, p, _)| key(topic, p)).collect();
+                keys.extend(self.offsets.pending_of_group(&name).cloned());
+                keys.sort_unstable();
+                keys.dedup();
                 tombstones.extend(keys.iter().map(records::offset_tombstone));
                 tombstones.push(records::group_tombstone(group));
                 changes.offsets.extend(keys.into_iter().map(|key| (key, None)));

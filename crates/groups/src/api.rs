@@ -11,8 +11,10 @@ use klamm_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use klamm_protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
     LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
-    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
 };
+use klamm_transactions::Guard;
 
 /// Names a request that waits for its response; chosen by the driver, unique among those waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +50,15 @@ pub enum Request {
     Leave(LeaveGroupRequest<'static>),
     /// OffsetCommit, versions 0 to 10; from version 10 each topic has both its id and its name.
     Commit(OffsetCommitRequest<'static>),
+    /// TxnOffsetCommit, versions 0 to 5.
+    TxnCommit {
+        /// What to commit with the transaction.
+        request: TxnOffsetCommitRequest<'static>,
+        /// What shows that the transaction is open; handed back with the append.
+        guard: Guard,
+    },
+    /// The end of a transaction that may have committed offsets in this shard.
+    EndTransaction(EndTransaction),
     /// One group of an OffsetFetch, versions 0 to 10; see [`crate::fetch_groups`].
     Fetch {
         /// What to fetch; no list of topics asks for all.
@@ -83,6 +94,10 @@ pub enum Response {
     Leave(LeaveGroupResponse<'static>),
     /// To an OffsetCommit.
     Commit(OffsetCommitResponse<'static>),
+    /// To a TxnOffsetCommit.
+    TxnCommit(TxnOffsetCommitResponse<'static>),
+    /// To the end of a transaction: what kept the marker out of the log, if anything did.
+    EndTransaction(ErrorCode),
     /// To one group of an OffsetFetch; see [`crate::fetch_response`].
     Fetch(OffsetFetchResponseGroup<'static>),
     /// To an OffsetDelete.
@@ -93,6 +108,32 @@ pub enum Response {
     List(Vec<ListedGroup<'static>>),
     /// To a DeleteGroups, in the order asked, duplicates dropped.
     DeleteGroups(Vec<DeletableGroupResult<'static>>),
+}
+
+/// The end of a transaction, as its marker tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndTransaction {
+    /// Producer id.
+    pub producer_id: i64,
+    /// Producer epoch of the marker.
+    pub epoch: i16,
+    /// Committed, or else aborted.
+    pub committed: bool,
+    /// Epoch of the transaction coordinator.
+    pub coordinator_epoch: i32,
+    /// The transactions version that the producer keeps to.
+    pub version: i16,
+}
+
+/// The transaction that records are part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InTransaction {
+    /// Producer id.
+    pub producer_id: i64,
+    /// Producer epoch.
+    pub epoch: i16,
+    /// What shows that the transaction is open.
+    pub guard: Guard,
 }
 
 /// A record of `__consumer_offsets`.
@@ -121,6 +162,22 @@ pub enum Effect {
         id: AppendId,
         /// At least one record.
         records: Vec<CoordinatorRecord>,
+    },
+    /// The same, as a batch of a transaction.
+    AppendInTransaction {
+        /// What to report.
+        id: AppendId,
+        /// At least one record.
+        records: Vec<CoordinatorRecord>,
+        /// The transaction.
+        transaction: InTransaction,
+    },
+    /// The same, for the marker that ends a transaction.
+    AppendMarker {
+        /// What to report.
+        id: AppendId,
+        /// The marker.
+        end: EndTransaction,
     },
     /// Send the response.
     Respond {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::HeartbeatResponse;
 
-use crate::api::{AppendId, CoordinatorRecord, Effect, Response, Token, told_of_append};
+use crate::api::{
+    AppendId, CoordinatorRecord, Effect, EndTransaction, InTransaction, Response, Token,
+    told_of_append,
+};
 use crate::classic::{Group, Replaced};
 use crate::coordinator::Coordinator;
 use crate::name::Name;
@@ -18,6 +21,18 @@ pub(crate) struct Changes {
     pub(crate) created: Option<Name>,
     pub(crate) deleted: Vec<Name>,
     pub(crate) offsets: Vec<(OffsetKey, Option<Committed>)>,
+    /// Offsets that wait for the end of this producer's transaction.
+    pub(crate) pending: Option<(i64, Vec<(OffsetKey, Committed)>)>,
+    /// The producer whose transaction ends.
+    pub(crate) ended: Option<i64>,
+}
+
+/// What is appended.
+#[derive(Debug)]
+pub(crate) enum What {
+    Records(Vec<CoordinatorRecord>),
+    InTransaction(Vec<CoordinatorRecord>, InTransaction),
+    Marker(EndTransaction),
 }
 
 /// What happens when an append has ended.
@@ -38,6 +53,8 @@ struct Open {
     then: Vec<Then>,
     groups: Vec<Name>,
     offsets: Vec<OffsetKey>,
+    pending: Option<i64>,
+    ended: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +72,11 @@ impl Coordinator {
         changes: Changes,
         then: Option<Then>,
     ) {
+        self.append_what(What::Records(records), changes, then);
+    }
+
+    /// The same for records of any kind.
+    pub(crate) fn append_what(&mut self, what: What, changes: Changes, then: Option<Then>) {
         self.appends.last += 1;
         let id = AppendId(self.appends.last);
         let groups: Vec<Name> = changes.created.iter().chain(&changes.deleted).cloned().collect();
@@ -69,10 +91,20 @@ impl Coordinator {
             self.offsets.write(&key, value, id);
             offsets.push(key);
         }
-        let then = then.into_iter().collect();
-        self.appends.open.insert(id, Open { then, groups, offsets });
+        let pending = changes.pending.map(|(producer_id, offsets)| {
+            self.offsets.write_pending(producer_id, offsets, id);
+            producer_id
+        });
+        let (then, ended) = (then.into_iter().collect(), changes.ended);
+        self.appends.open.insert(id, Open { then, groups, offsets, pending, ended });
         self.timers.set(TimerKey::Append(id), self.now_ms + self.settings.append_timeout_ms);
-        self.effects.push(Effect::Append { id, records });
+        self.effects.push(match what {
+            What::Records(records) => Effect::Append { id, records },
+            What::InTransaction(records, transaction) => {
+                Effect::AppendInTransaction { id, records, transaction }
+            }
+            What::Marker(end) => Effect::AppendMarker { id, end },
+        });
     }
 
     /// Answers once everything that was decided so far is durable; at once if it is.
@@ -101,6 +133,16 @@ impl Coordinator {
             if result.is_ok() {
                 self.ensure_group_of(key);
             }
+        }
+        if let Some(producer_id) = open.pending
+            && result.is_err()
+        {
+            self.offsets.revert_pending(producer_id, id);
+        }
+        if let Some(producer_id) = open.ended
+            && result.is_ok()
+        {
+            self.offsets.forget_pending(producer_id);
         }
         for then in open.then {
             self.carry_on(then, result);
@@ -160,6 +202,10 @@ impl Response {
             Self::Heartbeat(r) => Self::Heartbeat(HeartbeatResponse { error_code: code, ..r }),
             Self::Leave(_) => Self::Leave(crate::classic::leave_error(code)),
             Self::Commit(r) => Self::Commit(crate::offsets::commit_error(r, code)),
+            Self::TxnCommit(r) => {
+                Self::TxnCommit(crate::offsets::transactional_error(r, error, version))
+            }
+            Self::EndTransaction(_) => Self::EndTransaction(error),
             Self::Fetch(r) => Self::Fetch(crate::offsets::fetch_error(r, error, version)),
             Self::OffsetDelete(_) => Self::OffsetDelete(crate::offsets::delete_error(code)),
             Self::DeleteGroups(results) => {

@@ -87,6 +87,10 @@ impl Coordinator {
             Request::Heartbeat(r) => self.heartbeat(token, version, &r),
             Request::Leave(r) => self.leave(token, version, r),
             Request::Commit(r) => self.commit(token, version, r),
+            Request::TxnCommit { request, guard } => {
+                self.commit_in_transaction(token, version, request, guard);
+            }
+            Request::EndTransaction(end) => self.end_transaction(token, end),
             Request::Fetch { group, require_stable } => {
                 self.fetch(token, version, &group, require_stable);
             }

@@ -20,7 +20,10 @@ mod replay;
 mod settings;
 mod timers;
 
-pub use api::{AppendId, Context, CoordinatorRecord, Effect, Request, Response, Token};
+pub use api::{
+    AppendId, Context, CoordinatorRecord, Effect, EndTransaction, InTransaction, Request, Response,
+    Token,
+};
 pub use coordinator::Coordinator;
 pub use offsets::{fetch_groups, fetch_response};
 pub use replay::{ReplayError, Replayed};

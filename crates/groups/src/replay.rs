@@ -50,6 +50,21 @@ impl Coordinator {
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Replayed, ReplayError> {
+        self.apply_in(now_ms, None, key, value)
+    }
+
+    /// The same for a record of any batch; `producer_id` is that of a batch that is part of a
+    /// transaction.
+    ///
+    /// # Errors
+    /// As [`Coordinator::apply`].
+    pub fn apply_in(
+        &mut self,
+        now_ms: i64,
+        producer_id: Option<i64>,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<Replayed, ReplayError> {
         use CoordinatorRecordKey as Key;
         use CoordinatorRecordValue as Value;
         let key = match CoordinatorRecordKey::decode(key) {
@@ -65,12 +80,12 @@ impl Coordinator {
             Key::LegacyOffsetCommit(k) => {
                 let key = OffsetKey::new(&k.group, &k.topic, k.partition);
                 let value = value.map(read).transpose()?;
-                self.replay_offset(now_ms, key, value.and_then(committed));
+                self.replay_offset(now_ms, producer_id, key, value.and_then(committed));
             }
             Key::OffsetCommit(k) => {
                 let key = OffsetKey::new(&k.group, &k.topic, k.partition);
                 let value = value.map(read).transpose()?;
-                self.replay_offset(now_ms, key, value.and_then(committed));
+                self.replay_offset(now_ms, producer_id, key, value.and_then(committed));
             }
             Key::GroupMetadata(k) => match value.map(read).transpose()? {
                 Some(Value::GroupMetadata(v)) => {
@@ -84,11 +99,27 @@ impl Coordinator {
     }
 
     /// A group that has only offsets is not written itself.
-    fn replay_offset(&mut self, now_ms: i64, key: OffsetKey, value: Option<Committed>) {
+    fn replay_offset(
+        &mut self,
+        now_ms: i64,
+        producer_id: Option<i64>,
+        key: OffsetKey,
+        value: Option<Committed>,
+    ) {
         if value.is_some() && self.registry.live(&key.group).is_none() {
             self.registry.put(Box::new(Group::new(key.group.clone(), now_ms)));
         }
-        self.offsets.replay(&key, value);
+        match (producer_id, value) {
+            (Some(producer_id), Some(value)) => {
+                self.offsets.replay_pending(producer_id, key, value);
+            }
+            (_, value) => self.offsets.replay(&key, value),
+        }
+    }
+
+    /// Replays a marker that ends a transaction.
+    pub fn apply_end(&mut self, producer_id: i64, committed: bool) {
+        self.offsets.replay_end(producer_id, committed);
     }
 }
 

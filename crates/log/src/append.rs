@@ -9,7 +9,7 @@ use klamm_env::disk;
 use klamm_protocol::records::{
     Batches, NO_PRODUCER_ID, RecordBatchView, TimestampType, header::MAGIC_V2, patch,
 };
-use klamm_transactions::{Batch, Verdict};
+use klamm_transactions::{Batch, Completed, Guard, Marker, Refusal, Verdict};
 use smallvec::SmallVec;
 
 use crate::{
@@ -60,13 +60,32 @@ pub struct AppendOptions {
     pub now_ms: i64,
     /// Whether records get the broker's time (`message.timestamp.type`).
     pub log_append_time: bool,
+    /// What shows that the transaction of the records is open, if they are part of one.
+    pub guard: Guard,
+    /// The transactions version of the coordinator that writes a marker.
+    pub marker_version: i16,
+}
+
+impl AppendOptions {
+    /// An append that has nothing to do with transactions and keeps the records' times.
+    pub fn new(origin: Origin, leader_epoch: i32, now_ms: i64) -> Self {
+        Self {
+            origin,
+            leader_epoch,
+            now_ms,
+            log_append_time: false,
+            guard: Guard::NotAsked,
+            marker_version: 0,
+        }
+    }
 }
 
 struct Checked {
     at: usize,
     size: usize,
     producer: Option<Batch>,
-    marker: bool,
+    /// The end of a transaction, if that is what the batch is.
+    marker: Option<Marker>,
 }
 
 type CheckedBatches = SmallVec<[Checked; 1]>;
@@ -93,9 +112,7 @@ impl Log {
         if let Some(reason) = &writer.offline {
             return Err(AppendError::Offline(reason.clone()));
         }
-        if options.origin == Origin::Client
-            && let Some(duplicate) = check_producers(&writer, &batches)?
-        {
+        if let Some(duplicate) = check_producers(&writer, &batches, options)? {
             return Ok(duplicate);
         }
         let appended = self.stamp(records, &batches, options)?;
@@ -162,6 +179,10 @@ impl Log {
             let cut = file.set_len(start);
             return Err(self.write_failed(writer, error, cut.is_ok()));
         }
+        if let Err(error) = index_aborted(writer, segment, batches, records) {
+            let cut = file.set_len(start);
+            return Err(self.write_failed(writer, error, cut.is_ok()));
+        }
         segment.set_size(start + records.len() as u64);
         let interval = self.config.load().index_interval_bytes;
         let mut tail = self.tail.lock();
@@ -171,7 +192,7 @@ impl Log {
             let position = start + checked.at as u64;
             segment.note(interval, position, &facts);
             tail.push(position, &facts);
-            writer.note(bytes, &facts, checked);
+            writer.note(&facts, checked);
         }
         Ok(())
     }
@@ -250,14 +271,15 @@ impl Log {
 
 impl Writer {
     /// Notes a batch that is in the log.
-    fn note(&mut self, bytes: &[u8], facts: &Facts, checked: &Checked) {
+    fn note(&mut self, facts: &Facts, checked: &Checked) {
         self.epochs.assign(facts.leader_epoch, facts.base_offset);
-        match checked.producer {
-            Some(_) if checked.marker => self.note_marker(bytes),
-            Some(batch) => {
-                self.producers.apply(&Batch { last_offset: facts.last_offset, ..batch });
+        if let Some(marker) = &checked.marker {
+            self.note_marker(marker, facts.base_offset);
+        } else if let Some(batch) = checked.producer {
+            self.producers.apply(&Batch { last_offset: facts.last_offset, ..batch });
+            if batch.transactional {
+                self.verifications.end(batch.producer_id);
             }
-            None => {}
         }
     }
 
@@ -270,25 +292,40 @@ impl Writer {
         }
     }
 
-    /// Replays a batch found in the log while it is opened.
-    pub(crate) fn replay(&mut self, bytes: &[u8], facts: &Facts) {
+    /// Replays a batch found in the log while it is opened; tells of the transaction that it ends.
+    pub(crate) fn replay(&mut self, bytes: &[u8], facts: &Facts) -> Option<Completed> {
         self.epochs.assign(facts.leader_epoch, facts.base_offset);
-        if let Ok(view) = RecordBatchView::parse(bytes)
-            && let Some(batch) = producer_of(&view)
-        {
-            if view.is_control() {
-                self.note_marker(bytes);
-            } else {
-                self.producers.apply(&Batch { last_offset: facts.last_offset, ..batch });
-            }
+        let view = RecordBatchView::parse(bytes).ok()?;
+        let batch = producer_of(&view)?;
+        if view.is_control() {
+            let marker = crate::recovery::marker_of(bytes)?;
+            return self.note_marker(&marker, facts.base_offset);
         }
+        self.producers.apply(&Batch { last_offset: facts.last_offset, ..batch });
+        None
     }
 
-    fn note_marker(&mut self, bytes: &[u8]) {
-        if let Some(marker) = crate::recovery::marker_of(bytes) {
-            self.producers.apply_marker(&marker);
+    fn note_marker(&mut self, marker: &Marker, offset: i64) -> Option<Completed> {
+        self.verifications.end(marker.producer_id);
+        self.producers.apply_marker(marker, offset)
+    }
+}
+
+/// Indexes the aborted transactions that the batches end; they are noted afterwards.
+fn index_aborted(
+    writer: &mut Writer,
+    segment: &Segment,
+    batches: &CheckedBatches,
+    records: &[u8],
+) -> std::io::Result<()> {
+    for checked in batches {
+        let Some(marker) = checked.marker.filter(|marker| !marker.committed) else { continue };
+        let view = RecordBatchView::parse(&records[checked.at..]).map_err(std::io::Error::other)?;
+        if let Some(completed) = writer.producers.completion(&marker, view.base_offset()) {
+            writer.dir_dirty |= segment.add_aborted(completed.into())?;
         }
     }
+    Ok(())
 }
 
 fn check_batches(records: &[u8]) -> Result<CheckedBatches, AppendError> {
@@ -305,7 +342,10 @@ fn check_batches(records: &[u8]) -> Result<CheckedBatches, AppendError> {
             return Err(AppendError::Invalid("the batch has an invalid offset range".to_owned()));
         }
         let size = entry.size_in_bytes();
-        let (producer, marker) = (producer_of(&view), view.is_control());
+        let producer = producer_of(&view);
+        let is_marker = view.is_control() && producer.is_some();
+        let marker =
+            is_marker.then(|| crate::recovery::marker_of(&records[at..at + size])).flatten();
         batches.push(Checked { at, size, producer, marker });
         at += size;
     }
@@ -333,12 +373,23 @@ fn producer_of(view: &RecordBatchView<'_>) -> Option<Batch> {
     })
 }
 
+/// What the producer state says to the batches; the earlier append that they repeat, if they do.
 fn check_producers(
     writer: &Writer,
     batches: &CheckedBatches,
+    options: &AppendOptions,
 ) -> Result<Option<Appended>, AppendError> {
-    for batch in batches.iter().filter_map(|checked| checked.producer.as_ref()) {
-        if let Verdict::Duplicate(known) = writer.producers.check(batch)?
+    if options.origin == Origin::Replication {
+        return Ok(None);
+    }
+    for checked in batches {
+        let Some(batch) = &checked.producer else { continue };
+        if let Some(marker) = &checked.marker {
+            writer.producers.check_marker(marker, options.marker_version)?;
+        } else if options.origin == Origin::Coordinator {
+            writer.producers.check_epoch(batch)?;
+            check_transaction(writer, batch, options)?;
+        } else if let Verdict::Duplicate(known) = writer.producers.check(batch)?
             && !planted("ignore-duplicates")
         {
             return Ok(Some(Appended {
@@ -349,9 +400,19 @@ fn check_producers(
                 rolled: false,
                 sync_due: false,
             }));
+        } else {
+            check_transaction(writer, batch, options)?;
         }
     }
     Ok(None)
+}
+
+fn check_transaction(
+    writer: &Writer,
+    batch: &Batch,
+    options: &AppendOptions,
+) -> Result<(), Refusal> {
+    writer.verifications.check(&writer.producers, batch, options.guard)
 }
 
 /// The name of the producer snapshot at an offset.

@@ -115,6 +115,7 @@ impl Log {
         let mut new_names = pending.dir_dirty || !pending.snapshots.is_empty();
         for segment in &segments[first..] {
             segment.file()?.sync()?;
+            segment.sync_aborted()?;
         }
         // A segment may have been closed when all in it was durable already: what is in its index
         // files, if anything, is older than the segment.

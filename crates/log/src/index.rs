@@ -186,6 +186,14 @@ impl FileIndex {
         after.checked_sub(1).map(|at| entries.offset_entry(at)).transpose()
     }
 
+    /// The first entry at or beyond a position.
+    pub(crate) fn ceiling_position(&self, position: u64) -> io::Result<Option<OffsetEntry>> {
+        let entries = &self.offsets;
+        let before = |at| Ok(u64::from(entries.offset_entry(at)?.position) < position);
+        let at = entries.partition_point(before)?;
+        (at < entries.count).then(|| entries.offset_entry(at)).transpose()
+    }
+
     pub(crate) fn floor_time(&self, timestamp: i64) -> io::Result<Option<TimeEntry>> {
         let entries = &self.times;
         let after =

@@ -5,7 +5,6 @@
 //! *Architecture invariant:* the log knows batches, offsets and files. It decides nothing about
 //! replication, groups or requests, and it never looks into records except to find a timestamp.
 
-mod aborted;
 mod append;
 pub mod checkpoint;
 mod cleaner;
@@ -28,8 +27,8 @@ mod swap_files;
 mod tail;
 mod time_search;
 mod truncate;
+mod txn_index;
 
-pub use aborted::AbortedTransaction;
 pub use append::{AppendOptions, Appended, Origin};
 pub use cleaner::{CleanError, Cleanable, CleanerLimits, Cleaning, Stats, Stepped};
 pub use config::LogConfig;
@@ -41,3 +40,4 @@ pub use names::{TopicPartition, parse_partition_dir};
 pub use open::{OpenLog, Report};
 pub use read::{ReadLimits, Slice};
 pub use time_search::TimestampOffset;
+pub use txn_index::{AbortedTransaction, Wait};

@@ -17,7 +17,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_env::{Disk, disk, disk::Open};
-use klamm_transactions::Producers;
+use klamm_transactions::{Batch, Producers, Refusal, Verifications, Verified};
 use parking_lot::Mutex;
 
 use crate::{
@@ -45,9 +45,11 @@ pub struct Log {
     pub(crate) checkpointed_point: AtomicI64,
     /// [`Log::cleaned_to`]; -1 for not known.
     pub(crate) cleaned_to: AtomicI64,
-    /// [`Log::first_open_transaction`], for readers: they must not wait for who appends. The largest
-    /// number for none.
-    pub(crate) first_open: AtomicI64,
+    /// [`Log::first_unstable`], for readers: they must not wait for who appends. The largest number
+    /// for none.
+    pub(crate) first_unstable: AtomicI64,
+    /// Whether a transaction has ended whose marker is not below the high watermark.
+    pub(crate) has_unreplicated: AtomicBool,
     pub(crate) writer: Mutex<Writer>,
     /// Whether a cleaner is at work.
     pub(crate) is_cleaning: AtomicBool,
@@ -64,6 +66,7 @@ pub struct Log {
 pub(crate) struct Writer {
     pub(crate) epochs: Epochs,
     pub(crate) producers: Producers,
+    pub(crate) verifications: Verifications,
     /// Producer snapshots of closed segments that are not yet on disk: offset and contents.
     pub(crate) snapshots: Vec<(i64, Vec<u8>)>,
     /// Offset of the newest snapshot, on disk or waiting.
@@ -144,19 +147,49 @@ impl Log {
         self.writer.lock().producers.clone()
     }
 
-    /// Where the oldest open transaction began.
-    pub fn first_open_transaction(&self) -> Option<i64> {
-        Some(self.first_open.load(Ordering::Acquire)).filter(|offset| *offset < i64::MAX)
+    /// Where the oldest transaction began that is open, or whose marker is not below the high
+    /// watermark: no `read_committed` reader may pass it.
+    pub fn first_unstable(&self) -> Option<i64> {
+        Some(self.first_unstable.load(Ordering::Acquire)).filter(|offset| *offset < i64::MAX)
     }
 
     /// Shows readers what has changed about transactions.
     pub(crate) fn show_transactions(&self, writer: &Writer) {
-        self.first_open.store(first_open(writer), Ordering::Release);
+        self.has_unreplicated.store(writer.producers.has_unreplicated(), Ordering::Release);
+        self.first_unstable.store(first_unstable(writer), Ordering::Release);
+    }
+
+    /// Notes that everything below `high_watermark` is replicated: transactions whose markers are
+    /// there are decided for readers.
+    pub fn replicated(&self, high_watermark: i64) {
+        if self.has_unreplicated.load(Ordering::Acquire) {
+            let mut writer = self.writer.lock();
+            writer.producers.replicated(high_watermark);
+            self.show_transactions(&writer);
+        }
+    }
+
+    /// Begins to find out whether the transaction of a batch is open, before the batch is appended.
+    /// `bumps` says that its client begins each transaction with sequence number zero.
+    ///
+    /// # Errors
+    /// The producer is fenced.
+    pub fn begin_verification(
+        &self,
+        batch: &Batch,
+        bumps: bool,
+        now_ms: i64,
+    ) -> Result<Verified, Refusal> {
+        let mut writer = self.writer.lock();
+        let Writer { verifications, producers, .. } = &mut *writer;
+        verifications.begin(producers, batch, bumps, now_ms)
     }
 
     /// Forgets producers that were silent for `expiration_ms`.
     pub fn expire_producers(&self, now_ms: i64, expiration_ms: i64) {
-        self.writer.lock().producers.expire(now_ms, expiration_ms);
+        let mut writer = self.writer.lock();
+        writer.producers.expire(now_ms, expiration_ms);
+        writer.verifications.expire(now_ms, expiration_ms);
     }
 
     /// The newest leader epoch in the log.
@@ -225,9 +258,9 @@ impl Log {
     }
 }
 
-/// Where the oldest open transaction began; the largest number for none.
-pub(crate) fn first_open(writer: &Writer) -> i64 {
-    writer.producers.first_open_transaction().unwrap_or(i64::MAX)
+/// Where the oldest undecided transaction began; the largest number for none.
+pub(crate) fn first_unstable(writer: &Writer) -> i64 {
+    writer.producers.first_unstable().unwrap_or(i64::MAX)
 }
 
 /// The topic id in the `partition.metadata` of a directory, in its textual form; none if there is

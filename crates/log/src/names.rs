@@ -50,6 +50,10 @@ pub(crate) const TXN_INDEX_SUFFIX: &str = ".txnindex";
 pub(crate) const EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 
+/// The files of a segment.
+pub(crate) const SEGMENT_SUFFIXES: [&str; 5] =
+    [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, SNAPSHOT_SUFFIX, TXN_INDEX_SUFFIX];
+
 /// The name of a file that belongs to the segment (or snapshot) at `offset`.
 pub(crate) fn file_name(offset: i64, suffix: &str) -> String {
     format!("{offset:020}{suffix}")

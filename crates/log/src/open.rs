@@ -12,23 +12,24 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_env::{Disk, disk, disk::Entry};
-use klamm_transactions::Producers;
+use klamm_transactions::{Producers, Verifications};
 use parking_lot::Mutex;
 
 use crate::{
     Log, LogConfig, OpenError, TopicPartition,
     epochs::Epochs,
     index::TimeEntry,
-    log::{Writer, first_open, metadata_in},
+    log::{Writer, first_unstable, metadata_in},
     names::{
-        EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, file_name,
-        offset_of,
+        EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SEGMENT_SUFFIXES, SNAPSHOT_SUFFIX,
+        TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_name, offset_of,
     },
     planted::planted,
     recovery,
     segment::{Place, Segment},
     swap_files,
     tail::Tail,
+    txn_index::{ENTRY_BYTES, TxnIndex},
 };
 
 /// What is needed to open a log.
@@ -98,6 +99,7 @@ impl OpenLog {
         let writer = Writer {
             epochs,
             producers: Producers::default(),
+            verifications: Verifications::default(),
             snapshots: Vec::new(),
             snapshot_offset: -1,
             unsynced_since_ms: None,
@@ -130,7 +132,8 @@ impl Opening {
     fn find_segments(&mut self) {
         for entry in self.entries.iter().filter(|entry| !entry.is_dir) {
             if let Some(base) = offset_of(&entry.name, LOG_SUFFIX) {
-                let found = Segment::found(&self.place, base, entry.len, entry.modified_ms);
+                let mut found = Segment::found(&self.place, base, entry.len, entry.modified_ms);
+                found.txn_index = TxnIndex::found(self.len_of(base, TXN_INDEX_SUFFIX));
                 self.segments.push(Arc::new(found));
             }
         }
@@ -138,8 +141,18 @@ impl Opening {
     }
 
     fn has_file(&self, base: i64, suffix: &str) -> bool {
+        self.find_file(base, suffix).is_some()
+    }
+
+    fn find_file(&self, base: i64, suffix: &str) -> Option<&Entry> {
         let name = file_name(base, suffix);
-        self.entries.binary_search_by(|entry| entry.name.as_str().cmp(&name)).is_ok()
+        let at = self.entries.binary_search_by(|entry| entry.name.as_str().cmp(&name)).ok()?;
+        self.entries.get(at)
+    }
+
+    /// Size of a file, bytes; 0 if there is none.
+    fn len_of(&self, base: i64, suffix: &str) -> u64 {
+        self.find_file(base, suffix).map_or(0, |entry| entry.len)
     }
 
     /// The first segment that must be read whole.
@@ -147,6 +160,7 @@ impl Opening {
         let lacks_index = |segment: &Arc<Segment>| {
             !self.has_file(segment.base_offset, INDEX_SUFFIX)
                 || !self.has_file(segment.base_offset, TIME_INDEX_SUFFIX)
+                || !self.len_of(segment.base_offset, TXN_INDEX_SUFFIX).is_multiple_of(ENTRY_BYTES)
         };
         let by_index = self.segments.iter().position(lacks_index);
         let last = self.segments.len();
@@ -280,7 +294,7 @@ impl Opening {
     fn drop_segments_after(&mut self, at: usize) -> io::Result<()> {
         for segment in self.segments.drain(at + 1..) {
             self.report.bytes_cut += segment.size();
-            for suffix in [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, SNAPSHOT_SUFFIX] {
+            for suffix in SEGMENT_SUFFIXES {
                 let path = segment.path(suffix);
                 if self.params.disk.exists(&path) {
                     self.params.disk.remove_file(&path)?;
@@ -331,7 +345,8 @@ impl Opening {
             is_cleaning: AtomicBool::new(false),
             unfit: Mutex::new(None),
             maintenance: Mutex::new(()),
-            first_open: AtomicI64::new(first_open(&self.writer)),
+            first_unstable: AtomicI64::new(first_unstable(&self.writer)),
+            has_unreplicated: AtomicBool::new(self.writer.producers.has_unreplicated()),
             writer: Mutex::new(self.writer),
             flushing: tokio::sync::Mutex::new(()),
         };

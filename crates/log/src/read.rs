@@ -25,6 +25,8 @@ pub struct ReadLimits {
 pub struct Slice {
     /// The segment's file; none if the slice is empty.
     pub file: Option<Arc<dyn File>>,
+    /// The segment's base offset.
+    pub(crate) segment: i64,
     /// Position of the first byte.
     pub position: u64,
     /// Number of bytes; the last batch may be cut.
@@ -35,7 +37,7 @@ pub struct Slice {
 
 impl Slice {
     fn empty() -> Self {
-        Self { file: None, position: 0, len: 0, first_incomplete: false }
+        Self { file: None, segment: 0, position: 0, len: 0, first_incomplete: false }
     }
 }
 
@@ -82,6 +84,7 @@ impl Log {
         };
         Ok(Slice {
             file: Some(Arc::clone(segment.file()?)),
+            segment: segment.base_offset,
             position: begin.position,
             len: room.min(bound - begin.position),
             first_incomplete: room < begin.first_size,

@@ -8,7 +8,7 @@ use klamm_protocol::records::{
     control::{ControlType, EndTransactionMarker},
     legacy::MessageView,
 };
-use klamm_transactions::Markers;
+use klamm_transactions::Marker;
 
 use crate::{
     LogConfig, OpenError, TimestampOffset,
@@ -44,7 +44,7 @@ pub(crate) fn records_of(bytes: &[u8]) -> impl Iterator<Item = TimestampOffset> 
 }
 
 /// The end of a transaction that a control batch tells of.
-pub(crate) fn marker_of(bytes: &[u8]) -> Option<Markers> {
+pub(crate) fn marker_of(bytes: &[u8]) -> Option<Marker> {
     let view = RecordBatchView::parse(bytes).ok()?;
     let records = view.records(DecompressionLimit(DECOMPRESSED_BYTES_MAX)).ok()?;
     let record = records.iter().next()?.ok()?;
@@ -53,9 +53,10 @@ pub(crate) fn marker_of(bytes: &[u8]) -> Option<Markers> {
         _ => return None,
     }
     let marker = EndTransactionMarker::parse(&record).ok()?;
-    Some(Markers {
+    Some(Marker {
         producer_id: view.producer_id(),
         epoch: view.producer_epoch(),
+        committed: marker.committed,
         coordinator_epoch: marker.coordinator_epoch,
         timestamp: record.timestamp,
     })
@@ -87,6 +88,7 @@ pub(crate) fn rebuild(
     let size = file.len()?;
     segment.reopen(MemoryIndex::default());
     segment.set_newest(TimeEntry { timestamp: -1, relative: 0 });
+    segment.clear_aborted()?;
     let mut end_offset = segment.base_offset;
     let mut whole = 0;
     let walk = walk_batches(&*file, 0, size, |position, facts, bytes| {
@@ -96,8 +98,10 @@ pub(crate) fn rebuild(
             return Err(format!("offset {} is too far from base offset {base}", facts.last_offset));
         }
         segment.note(config.index_interval_bytes, position, facts);
-        if facts.base_offset >= replay_from {
-            writer.replay(bytes, facts);
+        if facts.base_offset >= replay_from
+            && let Some(completed) = writer.replay(bytes, facts).filter(|of| !of.committed)
+        {
+            segment.add_aborted(completed.into()).map_err(|error| error.to_string())?;
         }
         end_offset = facts.last_offset + 1;
         whole = position + facts.size;

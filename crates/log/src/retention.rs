@@ -10,10 +10,7 @@ use klamm_env::disk::Open;
 
 use crate::{
     Log, LogConfig,
-    names::{
-        DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX,
-        TXN_INDEX_SUFFIX,
-    },
+    names::{DELETED_SUFFIX, SEGMENT_SUFFIXES},
     segment::Segment,
 };
 
@@ -94,11 +91,10 @@ impl Log {
     /// Renames the files of a segment that left the log; those who still read it go on.
     fn retire(&self, segment: &Segment) -> io::Result<Vec<PathBuf>> {
         segment.file()?;
+        segment.keep_aborted_open()?;
         let disk = &self.place.disk;
         let mut renamed = Vec::new();
-        for suffix in
-            [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, SNAPSHOT_SUFFIX, TXN_INDEX_SUFFIX]
-        {
+        for suffix in SEGMENT_SUFFIXES {
             let from = segment.path(suffix);
             if disk.exists(&from) {
                 let mut to = from.clone().into_os_string();
@@ -121,6 +117,7 @@ impl Log {
         let old = self.segments.load_full();
         let segment = Arc::new(Segment::create(&self.place, offset, &self.config(), now_ms)?);
         segment.file()?.set_len(0)?;
+        segment.clear_aborted()?;
         for gone in old.iter().filter(|gone| gone.base_offset != offset) {
             for file in self.retire(gone)? {
                 self.place.disk.remove_file(&file)?;
@@ -130,6 +127,7 @@ impl Log {
         *self.tail.lock() = crate::tail::Tail::new(offset, offset, 0);
         writer.epochs.clear();
         writer.producers = klamm_transactions::Producers::default();
+        writer.verifications = klamm_transactions::Verifications::default();
         writer.snapshots.clear();
         writer.snapshot_offset = offset;
         writer.dir_dirty = true;

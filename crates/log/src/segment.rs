@@ -22,6 +22,7 @@ use crate::{
     },
     names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, file_name},
     scan::{Facts, walk_headers},
+    txn_index::TxnIndex,
 };
 
 /// Where the files of a log are. The directory is renamed when the log is deleted.
@@ -67,10 +68,11 @@ pub(crate) struct Segment {
     /// Whether compaction made it since the log was opened: positions noted while its offsets were
     /// appended are not its own.
     pub(crate) is_made: bool,
-    place: Arc<Place>,
+    pub(crate) place: Arc<Place>,
     file: OnceLock<Arc<dyn File>>,
     size: AtomicU64,
     index: RwLock<Index>,
+    pub(crate) txn_index: TxnIndex,
     /// When it was made (or last changed, if found on disk), milliseconds since the epoch.
     pub(crate) created_ms: i64,
     /// Timestamp of the first batch, -1 if not known.
@@ -89,6 +91,8 @@ pub(crate) struct Made {
     pub(crate) modified_ms: i64,
     pub(crate) newest: TimeEntry,
     pub(crate) first_timestamp: i64,
+    /// Size of its index of aborted transactions, bytes.
+    pub(crate) aborted_bytes: u64,
 }
 
 /// A batch that was looked for.
@@ -132,6 +136,7 @@ impl Segment {
             file: OnceLock::new(),
             size: AtomicU64::new(size),
             index: RwLock::new(Index::Closed(None)),
+            txn_index: TxnIndex::default(),
             created_ms: modified_ms,
             first_timestamp: AtomicI64::new(-1),
             newest: Mutex::new(None),
@@ -144,6 +149,7 @@ impl Segment {
             is_made: true,
             first_timestamp: AtomicI64::new(made.first_timestamp),
             newest: Mutex::new(Some(made.newest)),
+            txn_index: TxnIndex::found(made.aborted_bytes),
             ..Self::found(place, made.base_offset, made.size, made.modified_ms)
         }
     }
@@ -153,6 +159,7 @@ impl Segment {
         self.write_index()?;
         self.newest()?;
         self.open_index()?;
+        self.keep_aborted_open()?;
         self.file().map(drop)
     }
 
@@ -317,6 +324,17 @@ impl Segment {
             return Ok(after.checked_sub(1).map_or(0, |at| index.offsets[at].position.into()));
         }
         Ok(self.open_index()?.floor_offset(relative)?.map_or(0, |entry| entry.position.into()))
+    }
+
+    /// The last offset of an indexed batch at or beyond a position; none if no such is indexed.
+    pub(crate) fn ceiling_offset(&self, position: u64) -> io::Result<Option<i64>> {
+        let entry = if let Index::Memory(index) = &*self.index.read() {
+            let at = index.offsets.partition_point(|entry| u64::from(entry.position) < position);
+            return Ok(index.offsets.get(at).map(|e| self.base_offset + i64::from(e.relative)));
+        } else {
+            self.open_index()?.ceiling_position(position)?
+        };
+        Ok(entry.map(|entry| self.base_offset + i64::from(entry.relative)))
     }
 
     /// An offset at or before the first record that is at or after `timestamp`.

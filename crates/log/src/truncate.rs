@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use klamm_transactions::Producers;
+use klamm_transactions::{Producers, Verifications};
 
 use crate::{
-    Log, OpenError, ReadError, names::SNAPSHOT_SUFFIX, recovery, segment::Segment, tail::Tail,
+    Log, OpenError, ReadError, names::SEGMENT_SUFFIXES, recovery, segment::Segment, tail::Tail,
 };
 
 impl Log {
@@ -36,6 +36,7 @@ impl Log {
         let index = last.load_index_or_memory()?;
         last.reopen(index);
         last.truncate_index(end);
+        last.truncate_aborted(end)?;
         self.segments.store(Arc::new(segments[..=keep].to_vec()));
         *self.tail.lock() = Tail::new(end, last.base_offset, size);
         self.recovery_point.fetch_min(end, Ordering::AcqRel);
@@ -45,6 +46,7 @@ impl Log {
         writer.snapshots.clear();
         writer.snapshot_offset = writer.snapshot_offset.min(last.base_offset);
         writer.producers = Producers::default();
+        writer.verifications = Verifications::default();
         for segment in &segments[..=keep] {
             recovery::replay(segment, &mut writer, segment.base_offset)?;
         }
@@ -54,12 +56,7 @@ impl Log {
 
     fn remove_segment(&self, segment: &Segment) -> io::Result<()> {
         let disk = &self.place.disk;
-        for suffix in [
-            crate::names::LOG_SUFFIX,
-            crate::names::INDEX_SUFFIX,
-            crate::names::TIME_INDEX_SUFFIX,
-            SNAPSHOT_SUFFIX,
-        ] {
+        for suffix in SEGMENT_SUFFIXES {
             let path = segment.path(suffix);
             if disk.exists(&path) {
                 disk.remove_file(&path)?;

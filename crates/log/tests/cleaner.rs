@@ -137,12 +137,7 @@ impl World {
             appended.push(Appended { key, value, time: self.now_ms });
         }
         let count = appended.len() as i64;
-        let options = AppendOptions {
-            origin: Origin::Client,
-            leader_epoch: 0,
-            now_ms: self.now_ms,
-            log_append_time: false,
-        };
+        let options = AppendOptions::new(Origin::Client, 0, self.now_ms);
         let done = self.log.append(&mut builder.build().expect("built"), &options);
         let first = done.expect("appended").base_offset;
         for (at, record) in appended.into_iter().enumerate() {

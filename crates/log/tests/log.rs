@@ -29,7 +29,7 @@ fn batch(values: &[&str], timestamp: i64) -> Vec<u8> {
 }
 
 fn options(now_ms: i64) -> AppendOptions {
-    AppendOptions { origin: Origin::Client, leader_epoch: 0, now_ms, log_append_time: false }
+    AppendOptions::new(Origin::Client, 0, now_ms)
 }
 
 struct Store {

@@ -4,6 +4,8 @@
 pub const METADATA_VERSION: &str = "metadata.version";
 /// Eligible leader replicas (KIP-966).
 pub const ELR_VERSION: &str = "eligible.leader.replicas.version";
+/// How transactions are kept (KIP-890).
+pub const TRANSACTION_VERSION: &str = "transaction.version";
 /// Kafka's protocol between voters (KIP-853); its level is not in the metadata log.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
@@ -38,7 +40,7 @@ pub const SUPPORTED: [Supported; 7] = [
     feature("group.version", 0, 1, 1),
     feature("share.version", 0, 1, 1),
     feature("streams.version", 0, 1, 1),
-    feature("transaction.version", 0, 2, 2),
+    feature(TRANSACTION_VERSION, 0, 2, 2),
     feature(KRAFT_VERSION, 0, 1, 0),
 ];
 

@@ -170,12 +170,8 @@ impl Store {
             last = entry.index;
         }
         let epoch = term.and_then(|term| i32::try_from(term).ok());
-        let options = AppendOptions {
-            origin: Origin::Coordinator,
-            leader_epoch: epoch.ok_or_else(|| AppendError::Invalid("no epoch".to_owned()))?,
-            now_ms: leadership.now_ms,
-            log_append_time: false,
-        };
+        let epoch = epoch.ok_or_else(|| AppendError::Invalid("no epoch".to_owned()))?;
+        let options = AppendOptions::new(Origin::Coordinator, epoch, leadership.now_ms);
         self.log.append(&mut bytes, &options)?;
         self.written = last;
         Ok(())

@@ -1,163 +1,25 @@
 //! The producer state of one partition (Kafka's idempotent producer, KIP-98 and KIP-360).
 //!
-//! Invariants:
-//! - An entry remembers at most [`REMEMBERED_MAX`] batches, all of its current epoch, in the order
-//!   of their offsets.
-//! - `check` changes nothing; `apply` is total. Applying the batches of a log in order gives the
-//!   state that the leader had when it appended them.
+//! Invariant: `check` changes nothing; `apply` is total. Applying the batches of a log in order
+//! gives the state that the leader had when it appended them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-/// How many batches per producer are remembered to recognise a retry: an idempotent producer has
-/// at most five requests in flight.
-pub const REMEMBERED_MAX: usize = 5;
+use crate::entry::{Batch, Entry, Marker, REMEMBERED_MAX, Refusal, Remembered, Verdict};
 
-const NO_SEQUENCE: i32 = -1;
-const NO_EPOCH: i16 = -1;
-
-/// The facts of one record batch that carries a producer id.
+/// A transaction that a marker has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
-    /// Producer id, not negative.
-    pub producer_id: i64,
-    /// Producer epoch.
-    pub epoch: i16,
-    /// Sequence number of the first record.
-    pub first_sequence: i32,
-    /// Number of records minus one.
-    pub offset_delta: i32,
-    /// Offset of the last record; not looked at by [`Producers::check`].
-    pub last_offset: i64,
-    /// Largest timestamp, milliseconds since the epoch.
-    pub timestamp: i64,
-    /// Whether it belongs to a transaction.
-    pub transactional: bool,
-}
-
-impl Batch {
-    fn last_sequence(&self) -> i32 {
-        increment(self.first_sequence, self.offset_delta)
-    }
-}
-
-/// The end of a transaction as its marker in the log says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Markers {
+pub struct Completed {
     /// Producer id.
     pub producer_id: i64,
-    /// Producer epoch the coordinator wrote with.
-    pub epoch: i16,
-    /// Epoch of the transaction coordinator that wrote the marker.
-    pub coordinator_epoch: i32,
-    /// Timestamp of the marker.
-    pub timestamp: i64,
-}
-
-/// A batch that was appended and is still remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remembered {
-    /// Sequence number of its last record.
-    pub last_sequence: i32,
-    /// Offset of its last record.
+    /// Where it began in this partition.
+    pub first_offset: i64,
+    /// Where its marker is.
     pub last_offset: i64,
-    /// Number of records minus one.
-    pub offset_delta: i32,
-    /// Its largest timestamp.
-    pub timestamp: i64,
-}
-
-impl Remembered {
-    /// Sequence number of its first record.
-    pub fn first_sequence(&self) -> i32 {
-        decrement(self.last_sequence, self.offset_delta)
-    }
-
-    /// Offset of its first record.
-    pub fn first_offset(&self) -> i64 {
-        self.last_offset - i64::from(self.offset_delta)
-    }
-}
-
-/// What a partition knows of one producer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Current epoch; -1 if only unknown.
-    pub epoch: i16,
-    /// The last batches of this epoch, oldest first.
-    pub batches: VecDeque<Remembered>,
-    /// When it last wrote, milliseconds since the epoch.
-    pub last_timestamp: i64,
-    /// Epoch of the coordinator whose marker came last; -1 if none.
-    pub coordinator_epoch: i32,
-    /// Where its open transaction began in this partition.
-    pub transaction_start: Option<i64>,
-}
-
-impl Entry {
-    /// Sequence number of the last record, -1 if none is remembered.
-    pub fn last_sequence(&self) -> i32 {
-        self.batches.back().map_or(NO_SEQUENCE, |batch| batch.last_sequence)
-    }
-
-    fn new() -> Self {
-        Self {
-            epoch: NO_EPOCH,
-            batches: VecDeque::new(),
-            last_timestamp: -1,
-            coordinator_epoch: -1,
-            transaction_start: None,
-        }
-    }
-
-    fn enter_epoch(&mut self, epoch: i16) {
-        if self.epoch != epoch {
-            self.batches.clear();
-            self.epoch = epoch;
-        }
-    }
-}
-
-/// What to do with a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Append it.
-    Append,
-    /// It is a retry of this batch: answer as then, append nothing.
-    Duplicate(Remembered),
-}
-
-/// Why a batch must not be appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Kafka's `INVALID_PRODUCER_EPOCH`: the producer is fenced and must ask for a new epoch.
-    #[error("epoch {given} of producer {producer_id} is older than its last seen epoch {current}")]
-    Fenced {
-        /// Producer id.
-        producer_id: i64,
-        /// Epoch of the batch.
-        given: i16,
-        /// Epoch last seen.
-        current: i16,
-    },
-    /// Kafka's `OUT_OF_ORDER_SEQUENCE_NUMBER`: records before this batch are missing.
-    #[error(
-        "out of order sequence number for producer {producer_id}: {given} incoming, \
-         {last} current end sequence"
-    )]
-    OutOfOrder {
-        /// Producer id.
-        producer_id: i64,
-        /// First sequence of the batch.
-        given: i32,
-        /// Last sequence appended, -1 if none.
-        last: i32,
-    },
-    /// Kafka's `INVALID_TXN_STATE`: a batch outside of the producer's open transaction.
-    #[error("expected a transactional write from producer {producer_id}")]
-    NotInTransaction {
-        /// Producer id.
-        producer_id: i64,
-    },
+    /// Committed, or else aborted.
+    pub committed: bool,
+    /// Up to where everything else is decided too.
+    pub last_stable_offset: i64,
 }
 
 /// The producers of one partition.
@@ -166,6 +28,9 @@ pub struct Producers {
     entries: BTreeMap<i64, Entry>,
     /// Open transactions by where they began.
     open: BTreeMap<i64, i64>,
+    /// Transactions whose marker is not below the high watermark yet: where they began, and where
+    /// the marker is. They count as open for readers.
+    unreplicated: BTreeMap<i64, i64>,
 }
 
 impl Producers {
@@ -186,6 +51,35 @@ impl Producers {
             return Err(Refusal::NotInTransaction { producer_id: batch.producer_id });
         }
         Ok(Verdict::Append)
+    }
+
+    /// Decides about a batch that the group coordinator writes: it has no sequence numbers.
+    ///
+    /// # Errors
+    /// Its producer is fenced.
+    pub fn check_epoch(&self, batch: &Batch) -> Result<(), Refusal> {
+        self.entries.get(&batch.producer_id).map_or(Ok(()), |entry| entry.check_epoch(batch))
+    }
+
+    /// Decides about a marker that a coordinator of this transactions version writes.
+    ///
+    /// # Errors
+    /// The marker is late: the producer has a newer epoch here, or the coordinator has a successor.
+    pub fn check_marker(&self, marker: &Marker, version: i16) -> Result<(), Refusal> {
+        let entry = self.entries.get(&marker.producer_id);
+        entry.map_or(Ok(()), |entry| entry.check_marker(marker, version))
+    }
+
+    /// Whether the producer has a transaction open here in this epoch.
+    pub fn is_in_transaction(&self, producer_id: i64, epoch: i16) -> bool {
+        self.entries
+            .get(&producer_id)
+            .is_some_and(|entry| entry.epoch == epoch && entry.transaction_start.is_some())
+    }
+
+    /// What is known of a producer.
+    pub fn get(&self, producer_id: i64) -> Option<&Entry> {
+        self.entries.get(&producer_id)
     }
 
     /// Notes a batch that is in the log.
@@ -209,22 +103,50 @@ impl Producers {
         }
     }
 
-    /// Notes the marker that ends a transaction; returns where the transaction began here.
-    pub fn apply_marker(&mut self, marker: &Markers) -> Option<i64> {
+    /// Notes the marker that ends a transaction, at this offset; tells of the transaction if the
+    /// producer had written anything.
+    pub fn apply_marker(&mut self, marker: &Marker, offset: i64) -> Option<Completed> {
+        let completed = self.completion(marker, offset);
         let entry = self.entries.entry(marker.producer_id).or_insert_with(Entry::new);
         entry.enter_epoch(marker.epoch);
         entry.coordinator_epoch = marker.coordinator_epoch;
         entry.last_timestamp = marker.timestamp;
-        let start = entry.transaction_start.take();
-        if let Some(start) = start {
-            self.open.remove(&start);
+        if let Some(completed) = &completed {
+            entry.transaction_start = None;
+            self.open.remove(&completed.first_offset);
+            self.unreplicated.insert(completed.first_offset, offset);
         }
-        start
+        completed
     }
 
-    /// Where the oldest open transaction began: the last stable offset may not pass it.
-    pub fn first_open_transaction(&self) -> Option<i64> {
-        self.open.keys().next().copied()
+    /// The transaction that this marker at this offset ends, if the producer has written anything.
+    pub fn completion(&self, marker: &Marker, offset: i64) -> Option<Completed> {
+        let first_offset = self.entries.get(&marker.producer_id)?.transaction_start?;
+        let other = self.open.keys().find(|start| **start != first_offset);
+        Some(Completed {
+            producer_id: marker.producer_id,
+            first_offset,
+            last_offset: offset,
+            committed: marker.committed,
+            last_stable_offset: other.copied().unwrap_or(offset + 1),
+        })
+    }
+
+    /// Notes that everything below `high_watermark` is replicated, and with it the markers there.
+    pub fn replicated(&mut self, high_watermark: i64) {
+        self.unreplicated.retain(|_, marker| *marker >= high_watermark);
+    }
+
+    /// Where the oldest transaction began that is open, or whose marker is not replicated: the last
+    /// stable offset may not pass it.
+    pub fn first_unstable(&self) -> Option<i64> {
+        let (open, unreplicated) = (self.open.keys().next(), self.unreplicated.keys().next());
+        open.into_iter().chain(unreplicated).min().copied()
+    }
+
+    /// Whether a transaction has ended whose marker is not replicated.
+    pub fn has_unreplicated(&self) -> bool {
+        !self.unreplicated.is_empty()
     }
 
     /// Forgets producers that have not written for `expiration_ms` and have no open transaction
@@ -259,56 +181,6 @@ impl Producers {
     }
 }
 
-impl Entry {
-    fn duplicate_of(&self, batch: &Batch) -> Option<Remembered> {
-        if batch.epoch != self.epoch {
-            return None;
-        }
-        let same = |known: &&Remembered| {
-            known.first_sequence() == batch.first_sequence
-                && known.last_sequence == batch.last_sequence()
-        };
-        self.batches.iter().find(same).copied()
-    }
-
-    fn check_epoch(&self, batch: &Batch) -> Result<(), Refusal> {
-        if batch.epoch < self.epoch {
-            let Batch { producer_id, epoch: given, .. } = *batch;
-            return Err(Refusal::Fenced { producer_id, given, current: self.epoch });
-        }
-        Ok(())
-    }
-
-    fn check_sequence(&self, batch: &Batch) -> Result<(), Refusal> {
-        let given = batch.first_sequence;
-        let in_order = if self.epoch == NO_EPOCH {
-            true
-        } else if batch.epoch != self.epoch {
-            given == 0
-        } else {
-            follows(self.last_sequence(), given)
-        };
-        if in_order {
-            return Ok(());
-        }
-        let last = self.last_sequence();
-        Err(Refusal::OutOfOrder { producer_id: batch.producer_id, given, last })
-    }
-}
-
-/// Sequence numbers wrap from the largest to zero.
-fn follows(last: i32, next: i32) -> bool {
-    i64::from(next) == i64::from(last) + 1 || (next == 0 && last == i32::MAX)
-}
-
-fn increment(sequence: i32, by: i32) -> i32 {
-    if sequence > i32::MAX - by { by - (i32::MAX - sequence) - 1 } else { sequence + by }
-}
-
-fn decrement(sequence: i32, by: i32) -> i32 {
-    if sequence < by { i32::MAX - (by - sequence) + 1 } else { sequence - by }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,7 +213,7 @@ mod tests {
                 Ok(Verdict::Duplicate(known)) => format!("duplicate@{}", known.first_offset()),
                 Err(Refusal::Fenced { .. }) => "fenced".to_owned(),
                 Err(Refusal::OutOfOrder { last, .. }) => format!("gap-after-{last}"),
-                Err(Refusal::NotInTransaction { .. }) => "no-transaction".to_owned(),
+                Err(refusal) => format!("{refusal:?}"),
             });
         }
         out.join(" ")

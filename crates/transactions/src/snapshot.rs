@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::producers::{Entry, Producers, Remembered};
+use crate::{Entry, Producers, Remembered};
 
 const VERSION: i16 = 1;
 const HEADER_BYTES: usize = 2 + 4;

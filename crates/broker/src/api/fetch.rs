@@ -8,7 +8,7 @@
 //! Cost of a poll that finds its records: per partition one or two short locks and one read; no
 //! copy of large ranges.
 //!
-//! Left out: followers, preferred replicas, aborted transactions.
+//! Left out: followers, preferred replicas.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -16,7 +16,9 @@ use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
         FetchRequest, FetchResponse,
-        fetch_response::{EpochEndOffset, FetchableTopicResponse, PartitionData},
+        fetch_response::{
+            AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
+        },
     },
     wire::{Records, Uuid},
 };
@@ -318,9 +320,18 @@ fn partition_data(plan: &Plan, part: &Part) -> PartitionData<'static> {
         last_stable_offset: part.last_stable_offset,
         log_start_offset: part.log_start_offset,
         diverging_epoch: diverging.unwrap_or_default(),
-        aborted_transactions: (committed && !part.is_error()).then(Vec::new),
+        aborted_transactions: (committed && !part.is_error())
+            .then(|| part.aborted.iter().map(aborted).collect()),
         records,
         ..PartitionData::default()
+    }
+}
+
+fn aborted(of: &klamm_log::AbortedTransaction) -> AbortedTransaction<'static> {
+    AbortedTransaction {
+        producer_id: of.producer_id,
+        first_offset: of.first_offset,
+        ..AbortedTransaction::default()
     }
 }
 

@@ -1,8 +1,8 @@
-//! FindCoordinator (key 10), versions 0 to 6: which broker coordinates a group.
+//! FindCoordinator (key 10), versions 0 to 6: which broker coordinates a group or a transactional id.
 //!
-//! The first request makes the topic `__consumer_offsets`.
+//! The first request makes the topic `__consumer_offsets`, or `__transaction_state`.
 //!
-//! Left out: transactions and share groups, whose coordinators do not exist yet.
+//! Left out: share groups, whose coordinators do not exist yet.
 
 use std::borrow::Cow;
 
@@ -19,11 +19,12 @@ use crate::{
     broker::Broker,
     groups::{OFFSETS_TOPIC, partition_of},
     request::{Answer, Envelope, Outcome, Request},
+    transactions::TRANSACTIONS_TOPIC,
 };
 
 pub(crate) const API: Api = Api {
     key: ApiKey::FindCoordinator,
-    permissions: &[Permission::GroupDescribe],
+    permissions: &[Permission::GroupDescribe, Permission::TransactionalIdDescribe],
     quota: QuotaClass::Request,
     audit: None,
     handle,
@@ -45,14 +46,24 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     };
     let (envelope, listener) = (request.envelope(), cx.peer.listener.clone());
     let kind = body.key_type;
-    if kind != GROUP || cx.broker.topics.by_name(OFFSETS_TOPIC).is_some() {
+    let topic = topic_of(kind).filter(|topic| cx.broker.topics.by_name(topic).is_none());
+    let Some(topic) = topic else {
         return Outcome::Now(answer(cx.broker, &envelope, &listener, kind, keys));
-    }
+    };
     let broker = cx.broker.clone();
     Outcome::Later(Box::pin(async move {
-        auto_create::create(&broker, vec![OFFSETS_TOPIC.to_owned()]).await;
+        auto_create::create(&broker, vec![topic.to_owned()]).await;
         answer(&broker, &envelope, &listener, kind, keys)
     }))
+}
+
+/// The topic that the coordinators' state is in.
+fn topic_of(kind: i8) -> Option<&'static str> {
+    match kind {
+        GROUP => Some(OFFSETS_TOPIC),
+        TRANSACTION => Some(TRANSACTIONS_TOPIC),
+        _ => None,
+    }
 }
 
 fn answer(
@@ -93,14 +104,13 @@ fn coordinator(
         error_code: error.code(),
         ..Coordinator::default()
     };
-    match kind {
-        GROUP => {}
-        TRANSACTION => return failed(key, ErrorCode::CoordinatorNotAvailable),
-        SHARE if version >= 6 => return failed(key, ErrorCode::CoordinatorNotAvailable),
+    let topic = match (kind, topic_of(kind)) {
+        (_, Some(topic)) => topic,
+        (SHARE, _) if version >= 6 => return failed(key, ErrorCode::CoordinatorNotAvailable),
         _ => return failed(key, ErrorCode::InvalidRequest),
-    }
+    };
     let image = broker.quorum.image();
-    let leader = image.topic(OFFSETS_TOPIC).and_then(|topic| {
+    let leader = image.topic(topic).and_then(|topic| {
         let count = i32::try_from(topic.partition_count()).ok()?;
         topic.partition(partition_of(&key, count)).map(|partition| partition.leader)
     });

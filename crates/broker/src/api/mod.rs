@@ -3,6 +3,8 @@
 //! The table answers ApiVersions, makes `docs/api-compatibility.md`, and is walked by tests: no
 //! API without permission, quota class and metric.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod api_versions;
@@ -20,6 +22,8 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod get_telemetry_subscriptions;
@@ -32,6 +36,7 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -42,6 +47,9 @@ mod push_telemetry;
 mod sync_group;
 pub(crate) mod telemetry;
 mod throttle;
+mod txn_call;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 use std::sync::Arc;
 
@@ -69,6 +77,8 @@ pub(crate) struct Context<'a> {
 pub enum Permission {
     /// Nothing: part of getting acquainted.
     Anyone,
+    /// ClusterAction on the cluster, or Alter: what brokers do among themselves.
+    ClusterAction,
     /// AlterConfigs on the cluster, for brokers.
     ClusterAlterConfigs,
     /// Create on the cluster.
@@ -101,6 +111,10 @@ pub enum Permission {
     TopicRead,
     /// Write on the topic.
     TopicWrite,
+    /// Describe on the transactional id.
+    TransactionalIdDescribe,
+    /// Write on the transactional id.
+    TransactionalIdWrite,
 }
 
 /// Which quota a request counts against.
@@ -140,7 +154,7 @@ impl Api {
 }
 
 /// Every API that is served, by key.
-pub static APIS: [&Api; 34] = [
+pub static APIS: [&Api; 41] = [
     &produce::API,
     &fetch::API,
     &list_offsets::API,
@@ -160,6 +174,11 @@ pub static APIS: [&Api; 34] = [
     &delete_records::API,
     &init_producer_id::API,
     &offset_for_leader_epoch::API,
+    &add_partitions_to_txn::API,
+    &add_offsets_to_txn::API,
+    &end_txn::API,
+    &write_txn_markers::API,
+    &txn_offset_commit::API,
     &describe_configs::API,
     &alter_configs::API,
     &describe_log_dirs::API,
@@ -171,6 +190,8 @@ pub static APIS: [&Api; 34] = [
     &alter_client_quotas::API,
     &describe_cluster::API,
     &describe_producers::API,
+    &describe_transactions::API,
+    &list_transactions::API,
     &get_telemetry_subscriptions::API,
     &push_telemetry::API,
     &list_config_resources::API,

@@ -6,7 +6,8 @@
 //!
 //! Cost per partition: one CRC, one `pwrite`; per request: the decoded list of partitions.
 //!
-//! Left out: transactions.
+//! The first records of a transaction in a partition are appended when the transaction's coordinator
+//! knows of the partition: from version 12 on it is told, before it is asked (KIP-890).
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
@@ -23,19 +24,21 @@ use klamm_protocol::{
     wire::{Records, Uuid},
 };
 use klamm_security::quota::Kind;
-use klamm_transactions::Refusal;
+use klamm_transactions::{Batch, Guard, Refusal, Verified, coordinator::Partitions};
 
 use super::{Api, Context, Permission, QuotaClass, told};
 use crate::{
+    broker::Broker,
     partition::{Partition, Topic},
     quotas::Payer,
     records::{self, Fault, Prepared},
     request::{Answer, Envelope, Outcome, Request},
+    transactions::{Enlisted, Operation, Refused, enlist},
 };
 
 pub(crate) const API: Api = Api {
     key: ApiKey::Produce,
-    permissions: &[Permission::TopicWrite],
+    permissions: &[Permission::TopicWrite, Permission::TransactionalIdWrite],
     quota: QuotaClass::Produce,
     audit: None,
     handle,
@@ -44,12 +47,22 @@ pub(crate) const API: Api = Api {
 /// From this version on producers know KAFKA_STORAGE_ERROR.
 const STORAGE_ERROR_FROM: i16 = 4;
 
+/// From this version on clients know TRANSACTION_ABORTABLE.
+const ABORTABLE_FROM: i16 = 11;
+
+/// From this version on clients leave it to the broker to add partitions to transactions.
+const ADDS_FROM: i16 = 12;
+
 /// One partition's part of a request, and what became of it.
 struct Part {
     topic: usize,
     index: i32,
     records: Range<usize>,
     prepared: Prepared,
+    /// The batch of a transaction, if it is one.
+    transactional: Option<Batch>,
+    /// What shows that the transaction is open.
+    guard: Guard,
     partition: Option<Arc<Partition>>,
     result: Result<Appended, Fault>,
 }
@@ -61,47 +74,171 @@ struct Named {
     topic: Option<Arc<Topic>>,
 }
 
-fn handle(cx: &Context<'_>, mut request: Request) -> Outcome {
+/// A request that has been looked at, and what to do it with.
+struct Produce {
+    broker: Arc<Broker>,
+    now_ms: i64,
+    request: Request,
+    acks: i16,
+    timeout_ms: i32,
+    topics: Vec<Named>,
+    parts: Vec<Part>,
+    /// Who pays for it, if quotas are set.
+    payer: Option<Payer>,
+}
+
+fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     let (acks, timeout_ms, topics, mut parts) = match plan(cx, &request) {
         Ok(plan) => plan,
         Err(error) => return error.into(),
     };
-    for part in &mut parts {
-        if part.result.is_ok() {
-            append(cx, &mut request, &topics[part.topic], part, acks);
+    let enlisted = enlist_new(cx, &request, &topics, &mut parts);
+    let broker = Arc::clone(cx.broker);
+    let payer = broker.quotas.limits(Kind::Produce);
+    let payer = payer.then(|| Payer::new(request.client_id(), &cx.peer.mute));
+    let mut produce =
+        Produce { broker, now_ms: cx.now_ms, request, acks, timeout_ms, topics, parts, payer };
+    match enlisted {
+        None => produce.append(),
+        Some(Enlisted::Now(refused)) => {
+            produce.refuse(refused);
+            produce.append()
         }
+        // The next request must not overtake this one, so it is not looked at before.
+        Some(Enlisted::Later(refused)) => Outcome::Later(Box::pin(async move {
+            produce.refuse(refused.await);
+            match produce.append() {
+                Outcome::Now(answer) => answer,
+                Outcome::Later(later) | Outcome::Pipelined(later) => later.await,
+            }
+        })),
     }
-    let throttle_ms = charge(cx, &request, &topics, &parts);
-    let envelope = request.envelope();
-    if acks == 0 {
-        return Outcome::Now(without_answer(&topics, &parts));
-    }
-    if parts.iter().any(|part| part.must_wait(acks)) {
-        let wait = wait_for_all(envelope, topics, parts, (acks, timeout_ms), throttle_ms);
-        return Outcome::Pipelined(Box::pin(wait));
-    }
-    Outcome::Now(answer(&envelope, &topics, &parts, throttle_ms))
 }
 
-/// Charges the client for the request and the topics for their records; how long the client is
-/// held back, milliseconds.
-fn charge(cx: &Context<'_>, request: &Request, topics: &[Named], parts: &[Part]) -> i32 {
-    let quotas = &cx.broker.quotas;
-    if !quotas.limits(Kind::Produce) {
-        return 0;
+impl Produce {
+    fn append(mut self) -> Outcome {
+        for part in &mut self.parts {
+            if part.result.is_ok() {
+                let named = &self.topics[part.topic];
+                append(&self.broker, self.now_ms, &mut self.request, named, part, self.acks);
+            }
+        }
+        let throttle_ms = self.payer.as_ref().map_or(0, |payer| self.charge(payer));
+        let Self { request, acks, timeout_ms, topics, parts, .. } = self;
+        let envelope = request.envelope();
+        if acks == 0 {
+            return Outcome::Now(without_answer(&topics, &parts));
+        }
+        if parts.iter().any(|part| part.must_wait(acks)) {
+            let wait = wait_for_all(envelope, topics, parts, (acks, timeout_ms), throttle_ms);
+            return Outcome::Pipelined(Box::pin(wait));
+        }
+        Outcome::Now(answer(&envelope, &topics, &parts, throttle_ms))
     }
-    let payer = Payer::new(request.client_id(), &cx.peer.mute);
+
+    /// Charges the client for the request and the topics for their records; how long the client is
+    /// held back, milliseconds.
+    fn charge(&self, payer: &Payer) -> i32 {
+        let settings = self.broker.settings.load();
+        let taken = |part: &&Part| part.result.is_ok() && part.partition.is_some();
+        let records = self.parts.iter().filter(taken).filter_map(|part| {
+            let topic = self.topics[part.topic].topic.as_ref()?;
+            Some((&*topic.name, part.records.len() as u64))
+        });
+        let (total, now_ms) = (self.request.len() as u64, self.now_ms);
+        let (kind, quotas) = (Kind::Produce, &self.broker.quotas);
+        let charged = quotas.charge_bytes(kind, payer, total, records, now_ms, &settings.quotas);
+        payer.hold_back(charged.throttle_ms, now_ms);
+        i32::try_from(charged.throttle_ms).unwrap_or(i32::MAX)
+    }
+
+    /// Takes out the partitions that are not part of the transaction.
+    fn refuse(&mut self, refused: Refused) {
+        let adds = self.request.version >= ADDS_FROM;
+        for ((topic, index), error) in refused {
+            let named = |part: &&mut Part| {
+                let name = self.topics[part.topic].topic.as_ref().map(|topic| &topic.name);
+                part.index == index && name == Some(&topic) && part.result.is_ok()
+            };
+            for part in self.parts.iter_mut().filter(named) {
+                part.result = Err(unlisted(error, adds));
+            }
+        }
+    }
+}
+
+/// What a producer is told when its partition is not part of the transaction. Errors that it would
+/// not try again after have another name for it.
+fn unlisted(error: ErrorCode, adds: bool) -> Fault {
+    match error {
+        ErrorCode::InvalidTxnState => {
+            Fault::new(error, "Partition was not added to the transaction")
+        }
+        ErrorCode::ConcurrentTransactions if adds => Fault::of(error),
+        ErrorCode::ConcurrentTransactions
+        | ErrorCode::NetworkException
+        | ErrorCode::CoordinatorLoadInProgress
+        | ErrorCode::CoordinatorNotAvailable
+        | ErrorCode::NotCoordinator => {
+            let text = format!(
+                "Unable to verify the partition has been added to the transaction. Underlying \
+                 error: {}",
+                error.name()
+            );
+            Fault::new(ErrorCode::NotEnoughReplicas, text)
+        }
+        error => Fault::of(error),
+    }
+}
+
+/// Begins to ask the coordinator about partitions that do not know the transaction of their records.
+fn enlist_new(
+    cx: &Context<'_>,
+    request: &Request,
+    topics: &[Named],
+    parts: &mut [Part],
+) -> Option<Enlisted> {
+    let adds = request.version >= ADDS_FROM;
     let settings = cx.broker.settings.load();
-    let records = parts.iter().filter(|part| part.result.is_ok() && part.partition.is_some());
-    let records = records.filter_map(|part| {
-        let topic = topics[part.topic].topic.as_ref()?;
-        Some((&*topic.name, part.records.len() as u64))
-    });
-    let total = request.len() as u64;
-    let kind = Kind::Produce;
-    let charged = quotas.charge_bytes(kind, &payer, total, records, cx.now_ms, &settings.quotas);
-    payer.hold_back(charged.throttle_ms, cx.now_ms);
-    i32::try_from(charged.throttle_ms).unwrap_or(i32::MAX)
+    if !adds && !settings.transactions.partition_verification_enable {
+        return None;
+    }
+    let mut producer = None;
+    let mut partitions = Partitions::new();
+    for part in parts.iter_mut().filter(|part| part.result.is_ok()) {
+        let (Some(batch), Some(partition)) = (part.transactional, &part.partition) else {
+            continue;
+        };
+        let of = (batch.producer_id, batch.epoch);
+        if *producer.get_or_insert(of) != of {
+            let text = "Transactional records contained more than one producer ID";
+            part.result = Err(Fault::new(ErrorCode::InvalidProducerIdMapping, text));
+            continue;
+        }
+        let Some(log) = partition.log() else { continue };
+        match log.begin_verification(&batch, adds, cx.now_ms) {
+            Ok(Verified::Ongoing) => part.guard = Guard::Ongoing,
+            Ok(Verified::Ask(guard)) => {
+                part.guard = Guard::Asked(guard);
+                let name = topics[part.topic].topic.as_ref().map(|topic| topic.name.clone());
+                partitions.entry(name.unwrap_or_default()).or_default().insert(part.index);
+            }
+            Err(refusal) => {
+                let text = refusal.to_string();
+                part.result = Err(Fault::new(ErrorCode::InvalidProducerEpoch, text));
+            }
+        }
+    }
+    if partitions.is_empty() {
+        return None;
+    }
+    let body: ProduceRequest<'_> = request.body().ok()?;
+    let operation = match adds {
+        true => Operation::Add,
+        false => Operation::Verify { abortable: request.version >= ABORTABLE_FROM },
+    };
+    let id = body.transactional_id.unwrap_or_default();
+    Some(enlist(cx.broker, &id, producer?, partitions, operation))
 }
 
 type Plan = (i16, i32, Vec<Named>, Vec<Part>);
@@ -127,6 +264,9 @@ fn plan(cx: &Context<'_>, request: &Request) -> Result<Plan, klamm_protocol::wir
                 Ok((partition, prepared)) => {
                     part.partition = Some(partition);
                     part.prepared = prepared;
+                    if body.transactional_id.is_some() {
+                        part.transactional = records::transactional(bytes);
+                    }
                 }
                 Err(fault) => part.result = Err(fault),
             }
@@ -181,13 +321,19 @@ fn no_batch(version: i16) -> Fault {
     Fault::new(ErrorCode::InvalidRecord, text)
 }
 
-fn append(cx: &Context<'_>, request: &mut Request, named: &Named, part: &mut Part, acks: i16) {
+fn append(
+    broker: &Broker,
+    now_ms: i64,
+    request: &mut Request,
+    named: &Named,
+    part: &mut Part,
+    acks: i16,
+) {
     let (Some(partition), Some(topic)) = (&part.partition, &named.topic) else { return };
     let options = AppendOptions {
-        origin: Origin::Client,
-        leader_epoch: partition.leader_epoch(),
-        now_ms: cx.now_ms,
         log_append_time: records::has_append_time(&topic.config.load()),
+        guard: part.guard,
+        ..AppendOptions::new(Origin::Client, partition.leader_epoch(), now_ms)
     };
     let appended = match &mut part.prepared {
         Prepared::Rebuilt(rebuilt) => partition.append(rebuilt, &options),
@@ -199,26 +345,26 @@ fn append(cx: &Context<'_>, request: &mut Request, named: &Named, part: &mut Par
                 .and_then(|()| partition.append(bytes, &options))
         }
     };
-    part.result = appended.map_err(|error| fault_of(cx, topic, partition, error));
+    part.result = appended.map_err(|error| fault_of(broker, topic, partition, error));
     if let Ok(appended) = &part.result {
         partition.storage_took(&topic.name);
-        cx.broker.metrics.appended(part.records.len());
-        cx.broker.after_append(partition, appended, acks == 0);
+        broker.metrics.appended(part.records.len());
+        broker.after_append(partition, appended, acks == 0);
     }
 }
 
-fn fault_of(cx: &Context<'_>, topic: &Topic, partition: &Partition, error: AppendError) -> Fault {
+fn fault_of(broker: &Broker, topic: &Topic, partition: &Partition, error: AppendError) -> Fault {
     let code = match &error {
         AppendError::Batch(_) => ErrorCode::CorruptMessage,
         AppendError::Invalid(_) => ErrorCode::InvalidRecord,
         AppendError::TooLarge { .. } => ErrorCode::RecordListTooLarge,
         AppendError::Producer(Refusal::Fenced { .. }) => ErrorCode::InvalidProducerEpoch,
         AppendError::Producer(Refusal::OutOfOrder { .. }) => ErrorCode::OutOfOrderSequenceNumber,
-        AppendError::Producer(Refusal::NotInTransaction { .. }) => ErrorCode::InvalidTxnState,
+        AppendError::Producer(_) => ErrorCode::InvalidTxnState,
         AppendError::OutOfOrder { .. } => ErrorCode::UnknownServerError,
         AppendError::Full(_) | AppendError::Offline(_) => ErrorCode::KafkaStorageError,
         AppendError::Io(error) => {
-            cx.broker.disk_failed(partition, error);
+            broker.disk_failed(partition, error);
             ErrorCode::KafkaStorageError
         }
     };
@@ -238,7 +384,16 @@ impl Part {
             rolled: false,
             sync_due: false,
         });
-        Self { topic, index, records, prepared: Prepared::AsTheyAre, partition: None, result }
+        Self {
+            topic,
+            index,
+            records,
+            prepared: Prepared::AsTheyAre,
+            transactional: None,
+            guard: Guard::NotAsked,
+            partition: None,
+            result,
+        }
     }
 
     fn refused(topic: usize, index: i32, fault: Fault) -> Self {

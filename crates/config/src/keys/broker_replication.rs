@@ -1,6 +1,6 @@
 //! Replication, leader election, and the traffic between brokers.
 
-use super::reason::{ONE_NODE, SHARE_GROUPS, TRANSACTIONS};
+use super::reason::{ONE_NODE, SHARE_GROUPS};
 use crate::key::keys;
 
 keys! { Broker:
@@ -56,7 +56,7 @@ keys! { Broker:
         "How long a starting broker tries to register before it gives up.";
     "offsets.topic.replication.factor" Short "3" [at_least(1)]
         "How many replicas the topic of committed offsets gets, bounded by the number of brokers.";
-    "transaction.state.log.replication.factor" Short "3" [at_least(1), accepted(TRANSACTIONS)]
+    "transaction.state.log.replication.factor" Short "3" [at_least(1)]
         "How many replicas the topic of transactions gets, bounded by the number of brokers.";
     "share.coordinator.state.topic.replication.factor" Short "3"
         [at_least(1), accepted(SHARE_GROUPS)]

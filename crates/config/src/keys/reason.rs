@@ -6,7 +6,6 @@ pub(super) const SECURITY: &str = "Listeners speak PLAINTEXT only.";
 pub(super) const CONSUMER_PROTOCOL: &str = "The consumer group protocol of KIP-848 is not served.";
 pub(super) const SHARE_GROUPS: &str = "Share groups are not served.";
 pub(super) const STREAMS_GROUPS: &str = "Streams groups are not served.";
-pub(super) const TRANSACTIONS: &str = "Transactions are not served.";
 pub(super) const METRICS: &str = "Metrics are not sampled.";
 pub(super) const RUNTIME: &str = "One pool of threads does all work: `klamm.worker.threads`.";
 pub(super) const INLINE: &str =

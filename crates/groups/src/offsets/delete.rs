@@ -64,6 +64,7 @@ impl Coordinator {
 
     fn is_committed(&self, key: &OffsetKey) -> bool {
         self.offsets.get(View::Newest, &key.group, &key.topic, key.partition).is_some()
+            || self.offsets.is_pending(&key.group, &key.topic, key.partition)
     }
 
     pub(crate) fn forget_topics(&mut self, topics: &[(&str, Uuid)]) {
@@ -72,7 +73,10 @@ impl Coordinator {
             let found = self.offsets.in_all_groups(View::Newest, name);
             let of_it = found.filter(|(_, at)| at.topic_id.is_zero() || at.topic_id == *id);
             keys.extend(of_it.map(|(key, _)| key));
+            keys.extend(self.offsets.pending_of_topic(name).cloned());
         }
+        keys.sort_unstable();
+        keys.dedup();
         self.append_in_pieces(keys, None);
     }
 }

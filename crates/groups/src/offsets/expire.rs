@@ -46,6 +46,7 @@ impl Coordinator {
         let mut some_stay = false;
         for (topic, partition, committed) in self.offsets.of_group(View::Newest, name) {
             let is_expired = !group.is_subscribed(topic)
+                && !self.offsets.is_pending(name, topic, partition)
                 && unused.is_some_and(|unused| self.is_expired(unused, committed));
             if is_expired {
                 let (group, topic) = (group.id.clone(), topic.clone());
@@ -54,6 +55,7 @@ impl Coordinator {
                 some_stay = true;
             }
         }
+        some_stay |= self.offsets.pending_of_group(name).next().is_some();
         Some((expired, !some_stay && group.state == State::Empty))
     }
 

@@ -33,11 +33,46 @@ impl Coordinator {
         require_stable: bool,
     ) {
         if require_stable {
-            let response = Response::Fetch(self.offsets_for(View::Newest, asked));
+            let mut group = self.offsets_for(View::Newest, asked);
+            self.mark_unstable(&mut group, asked.topics.is_none());
+            let response = Response::Fetch(group);
             self.answer_when_durable(token, version, response);
         } else {
             let response = Response::Fetch(self.offsets_for(View::Durable, asked));
             self.respond(token, response);
+        }
+    }
+
+    /// Offsets that an open transaction may change are not told (KIP-447).
+    fn mark_unstable(&self, group: &mut OffsetFetchResponseGroup<'static>, all: bool) {
+        if all {
+            self.add_pending_only(group);
+        }
+        let name = group.group_id.clone();
+        for topic in &mut group.topics {
+            for partition in &mut topic.partitions {
+                if self.offsets.is_pending(&name, &topic.name, partition.partition_index) {
+                    *partition = partition_response(partition.partition_index, None);
+                    partition.error_code = ErrorCode::UnstableOffsetCommit.code();
+                }
+            }
+        }
+    }
+
+    /// Who asks for everything hears also of offsets of which nothing was ever visible.
+    fn add_pending_only(&self, group: &mut OffsetFetchResponseGroup<'static>) {
+        let name = group.group_id.clone();
+        for key in self.offsets.pending_of_group(&name) {
+            let at = group.topics.iter().position(|topic| *topic.name == *key.topic);
+            let at = at.unwrap_or_else(|| {
+                let name = text(&key.topic);
+                group.topics.push(OffsetFetchResponseTopics { name, ..Default::default() });
+                group.topics.len() - 1
+            });
+            let partitions = &mut group.topics[at].partitions;
+            if partitions.iter().all(|known| known.partition_index != key.partition) {
+                partitions.push(partition_response(key.partition, None));
+            }
         }
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use klamm_protocol::wire::Uuid;
 
+use super::pending::Pending;
 use crate::api::AppendId;
 use crate::name::Name;
 
 /// What an offset is committed for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OffsetKey {
     pub(crate) group: Name,
     pub(crate) topic: Name,
@@ -49,6 +50,8 @@ pub(crate) enum View {
 struct Cell {
     durable: Option<Committed>,
     changes: Vec<(AppendId, Option<Committed>)>,
+    /// The order of the last change.
+    order: u64,
 }
 
 impl Cell {
@@ -69,29 +72,66 @@ type Partitions = BTreeMap<i32, Cell>;
 #[derive(Debug, Default)]
 pub(crate) struct Offsets {
     groups: BTreeMap<Name, BTreeMap<Name, Partitions>>,
+    /// Offsets of open transactions.
+    pub(super) pending: Pending,
+    /// Counts what was committed, so that of two commits the later one counts, also if the earlier
+    /// one becomes visible afterwards.
+    last_order: u64,
 }
 
 impl Offsets {
     /// A change is on its way with an append; `None` deletes.
     pub(crate) fn write(&mut self, key: &OffsetKey, value: Option<Committed>, append: AppendId) {
-        self.with_cell(key, |cell| cell.changes.push((append, value)));
+        let order = self.next_order();
+        self.with_cell(key, |cell| {
+            cell.order = order;
+            cell.changes.push((append, value));
+        });
+    }
+
+    pub(super) fn next_order(&mut self) -> u64 {
+        self.last_order += 1;
+        self.last_order
+    }
+
+    /// What a transaction has made visible was committed earlier.
+    pub(super) fn set_order(&mut self, key: &OffsetKey, order: u64) {
+        self.with_cell(key, |cell| cell.order = order);
+    }
+
+    /// The order of what was last committed for a partition; 0 for nothing.
+    pub(super) fn order_of(&self, key: &OffsetKey) -> u64 {
+        let cell = self.groups.get(&key.group).and_then(|topics| topics.get(&key.topic));
+        cell.and_then(|cells| cells.get(&key.partition)).map_or(0, |cell| cell.order)
     }
 
     /// The append has ended: its change is durable or never was.
     pub(crate) fn settle(&mut self, key: &OffsetKey, append: AppendId, durable: bool) {
+        let mut is_deleted = false;
         self.with_cell(key, |cell| {
             let ended = cell.changes.extract_if(.., |(by, _)| *by == append);
             if let Some((_, value)) = ended.last()
                 && durable
             {
+                is_deleted = value.is_none();
                 cell.durable = value;
             }
         });
+        if is_deleted {
+            self.pending.delete(key);
+        }
     }
 
     /// A record read from the log.
     pub(crate) fn replay(&mut self, key: &OffsetKey, value: Option<Committed>) {
-        self.with_cell(key, |cell| cell.durable = value);
+        if value.is_none() {
+            self.pending.delete(key);
+        }
+        let order = self.next_order();
+        self.with_cell(key, |cell| {
+            cell.order = order;
+            cell.durable = value;
+        });
     }
 
     fn with_cell(&mut self, key: &OffsetKey, change: impl FnOnce(&mut Cell)) {

@@ -190,7 +190,7 @@ fn many_offsets_go_in_several_appends() {
         .into_iter()
         .filter_map(|effect| match effect {
             klamm_groups::Effect::Append { records, .. } => Some(records.len()),
-            klamm_groups::Effect::Respond { .. } => None,
+            _ => None,
         })
         .collect();
     assert_eq!(sizes, [500, 500, 201], "and the group with the last");

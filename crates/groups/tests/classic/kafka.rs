@@ -120,7 +120,8 @@ fn with_nonce(mut request: Request, nonce: &str) -> Request {
         Request::Describe(names) | Request::DeleteGroups(names) => {
             names.iter_mut().for_each(|name| name.push_str(nonce));
         }
-        Request::List { .. } => {}
+        Request::TxnCommit { request, .. } => mark(&mut request.group_id),
+        Request::List { .. } | Request::EndTransaction(_) => {}
     }
     request
 }
@@ -134,6 +135,11 @@ fn send(bootstrap: &str, client: &str, request: Request, version: i16) -> Option
         Request::Leave(r) => Response::Leave(call(to, &r)?.into_static()),
         Request::Commit(r) => Response::Commit(call(to, &r)?.into_static()),
         Request::OffsetDelete(r) => Response::OffsetDelete(call(to, &r)?.into_static()),
+        Request::TxnCommit { request, .. } => {
+            Response::TxnCommit(call(to, &request)?.into_static())
+        }
+        // A client has no such request.
+        Request::EndTransaction(_) => return None,
         Request::Fetch { group, require_stable } => {
             let groups = vec![group];
             let request = OffsetFetchRequest { groups, require_stable, ..Default::default() };

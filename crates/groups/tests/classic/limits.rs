@@ -57,6 +57,7 @@ impl Crowd {
                     let more = self.shard.on_appended(self.now, id, Ok(()));
                     self.carry_out(more);
                 }
+                other => panic!("{other:?} without a transaction"),
             }
         }
     }

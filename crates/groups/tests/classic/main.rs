@@ -20,3 +20,4 @@ mod restart;
 mod statics;
 mod support;
 mod sync;
+mod transactions;

@@ -218,6 +218,7 @@ impl World {
                     self.outstanding.push_back((id, records));
                 }
                 Effect::Respond { token, response } => self.hear(token, response),
+                other => panic!("seed {}: {other:?} without a transaction", self.seed),
             }
         }
     }

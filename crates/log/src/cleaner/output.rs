@@ -6,7 +6,6 @@ use klamm_env::{File, disk::Open};
 
 use crate::{
     LogConfig,
-    aborted::{self, AbortedTransaction},
     index::{MemoryIndex, OffsetEntry, TimeEntry},
     names::{
         CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_name,
@@ -14,6 +13,7 @@ use crate::{
     planted::planted,
     scan::{Facts, facts},
     segment::{Made, Place},
+    txn_index::{self, AbortedTransaction},
 };
 
 /// A segment being written.
@@ -118,9 +118,10 @@ impl Output {
         let file = |suffix| path(&self.place, self.base_offset, suffix, CLEANED_SUFFIX);
         let disk = &*self.place.disk;
         self.index.write(disk, &file(INDEX_SUFFIX), &file(TIME_INDEX_SUFFIX))?;
-        if !self.aborted.is_empty() {
+        let entries = txn_index::encode(&self.aborted);
+        if !entries.is_empty() {
             let aborted = disk.open(&file(TXN_INDEX_SUFFIX), Open::Create)?;
-            aborted.write_all_at(&[IoSlice::new(&aborted::encode(&self.aborted))], 0)?;
+            aborted.write_all_at(&[IoSlice::new(&entries)], 0)?;
             aborted.sync()?;
         }
         if !planted("cleaned-not-synced") {
@@ -135,6 +136,7 @@ impl Output {
             modified_ms,
             newest: self.newest,
             first_timestamp: self.first_timestamp,
+            aborted_bytes: entries.len() as u64,
         })
     }
 

@@ -9,7 +9,7 @@ use klamm_protocol::records::{
     DecompressionLimit, RecordBatchView, RecordError, control::ControlType,
 };
 
-use crate::aborted::AbortedTransaction;
+use crate::AbortedTransaction;
 
 /// An aborted transaction whose marker was not seen yet.
 #[derive(Debug)]

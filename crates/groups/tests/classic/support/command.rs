@@ -1,8 +1,9 @@
 //! A command of a script, and the request it stands for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use klamm_groups::{Context, Request};
+use klamm_groups::{Context, EndTransaction, Request};
 use klamm_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use klamm_protocol::messages::leave_group_request::MemberIdentity;
 use klamm_protocol::messages::offset_commit_request::{
@@ -15,11 +16,15 @@ use klamm_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use klamm_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use klamm_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use klamm_protocol::messages::{
     ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
-    OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use klamm_protocol::wire::{Message, Uuid};
+use klamm_transactions::Guard;
 
 use super::names::Names;
 
@@ -69,6 +74,7 @@ impl<'a> Command<'a> {
             "fetch" => 9,
             "sync" | "leave" | "list" => 5,
             "beat" => 4,
+            "txn" => 5,
             "describe" => 6,
             "delete" => 2,
             _ => 0,
@@ -142,6 +148,31 @@ impl<'a> Command<'a> {
                 states: self.option("states").map(list).unwrap_or_default(),
                 types: self.option("types").map(list).unwrap_or_default(),
             },
+            _ => self.in_transaction(client, member_id),
+        }
+    }
+
+    fn in_transaction(&self, client: &Client, member_id: Cow<'static, str>) -> Request {
+        match self.verb {
+            "txn" => Request::TxnCommit {
+                request: TxnOffsetCommitRequest {
+                    group_id: self.group_id().into(),
+                    producer_id: self.number("pid", 1),
+                    generation_id: self.number("gen", client.generation),
+                    member_id,
+                    group_instance_id: self.option("i").map(|i| i.to_owned().into()),
+                    topics: self.committed().into_iter().map(in_transaction).collect(),
+                    ..TxnOffsetCommitRequest::default()
+                },
+                guard: Guard::Ongoing,
+            },
+            "end" => Request::EndTransaction(EndTransaction {
+                producer_id: self.number("pid", 1),
+                epoch: 0,
+                committed: self.option("commit").is_some(),
+                coordinator_epoch: 0,
+                version: 2,
+            }),
             other => panic!("no such verb: {other}"),
         }
     }
@@ -251,11 +282,28 @@ impl<'a> Command<'a> {
     }
 }
 
+fn in_transaction(
+    topic: OffsetCommitRequestTopic<'static>,
+) -> TxnOffsetCommitRequestTopic<'static> {
+    let partition = |p: OffsetCommitRequestPartition<'static>| TxnOffsetCommitRequestPartition {
+        partition_index: p.partition_index,
+        committed_offset: p.committed_offset,
+        committed_leader_epoch: p.committed_leader_epoch,
+        committed_metadata: p.committed_metadata,
+        ..TxnOffsetCommitRequestPartition::default()
+    };
+    TxnOffsetCommitRequestTopic {
+        name: topic.name,
+        partitions: topic.partitions.into_iter().map(partition).collect(),
+        ..TxnOffsetCommitRequestTopic::default()
+    }
+}
+
 fn list(text: &str) -> Vec<String> {
     text.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
 
-fn some(text: &str) -> Option<std::borrow::Cow<'static, str>> {
+fn some(text: &str) -> Option<Cow<'static, str>> {
     if text == "null" { None } else { Some(text.to_owned().into()) }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use klamm_groups::{AppendId, Coordinator, CoordinatorRecord, Effect, Response, Settings, Token};
+use klamm_groups::{
+    AppendId, Coordinator, CoordinatorRecord, Effect, EndTransaction, Response, Settings, Token,
+};
 use klamm_protocol::ErrorCode;
 use klamm_protocol::wire::Uuid;
 
@@ -13,7 +15,15 @@ use super::{commands, show};
 /// What came of a command.
 enum Event {
     Heard(String, Response),
-    Written(CoordinatorRecord),
+    Written(Entry),
+}
+
+/// What is in the log.
+#[derive(Clone)]
+enum Entry {
+    Record(CoordinatorRecord),
+    InTransaction(i64, CoordinatorRecord),
+    End(EndTransaction),
 }
 
 pub(crate) struct Local {
@@ -23,10 +33,10 @@ pub(crate) struct Local {
     clients: BTreeMap<String, Client>,
     /// Who waits for which answer.
     waiting: BTreeMap<Token, (String, i16)>,
-    log: Vec<CoordinatorRecord>,
+    log: Vec<Entry>,
     /// Appends are reported by commands only.
     holds: bool,
-    held: VecDeque<(AppendId, Vec<CoordinatorRecord>)>,
+    held: VecDeque<(AppendId, Vec<Entry>)>,
     ids: u64,
     tokens: u64,
     events: Vec<Event>,
@@ -48,8 +58,15 @@ pub(crate) fn run(settings: Settings, script: &str) -> String {
                 Event::Heard(name, response) => {
                     format!("  {name}: {}\n", show::response(&response, &local.names))
                 }
-                Event::Written(record) => {
+                Event::Written(Entry::Record(record)) => {
                     format!("  log: {}\n", show::record(&record, &local.names))
+                }
+                Event::Written(Entry::InTransaction(producer_id, record)) => {
+                    format!("  log: txn {producer_id} {}\n", show::record(&record, &local.names))
+                }
+                Event::Written(Entry::End(end)) => {
+                    let how = if end.committed { "commit" } else { "abort" };
+                    format!("  log: {how} of txn {}\n", end.producer_id)
                 }
             };
         }
@@ -123,10 +140,14 @@ impl Local {
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Respond { token, response } => self.hear(token, &response),
-                Effect::Append { id, records } if self.holds => self.held.push_back((id, records)),
-                Effect::Append { id, records } => {
-                    self.write(&records);
-                    effects.extend(self.shard.on_appended(now, id, Ok(())));
+                append => {
+                    let (id, entries) = entries(append);
+                    if self.holds {
+                        self.held.push_back((id, entries));
+                    } else {
+                        self.write(&entries);
+                        effects.extend(self.shard.on_appended(now, id, Ok(())));
+                    }
                 }
             }
         }
@@ -140,10 +161,10 @@ impl Local {
         self.events.push(Event::Heard(name, response));
     }
 
-    fn write(&mut self, records: &[CoordinatorRecord]) {
-        for record in records {
-            self.events.push(Event::Written(record.clone()));
-            self.log.push(record.clone());
+    fn write(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.events.push(Event::Written(entry.clone()));
+            self.log.push(entry.clone());
         }
     }
 
@@ -169,11 +190,33 @@ impl Local {
         self.waiting.clear();
         self.held.clear();
         self.holds = false;
-        for record in &self.log {
-            self.shard.apply(now, &record.key, record.value.as_deref()).expect("our own record");
+        for entry in &self.log {
+            let (producer_id, record) = match entry {
+                Entry::Record(record) => (None, record),
+                Entry::InTransaction(producer_id, record) => (Some(*producer_id), record),
+                Entry::End(end) => {
+                    self.shard.apply_end(end.producer_id, end.committed);
+                    continue;
+                }
+            };
+            let value = record.value.as_deref();
+            self.shard.apply_in(now, producer_id, &record.key, value).expect("our own record");
         }
         let effects = self.shard.loaded(now);
         self.carry_out(now, effects);
+    }
+}
+
+/// What an append puts into the log.
+fn entries(append: Effect) -> (AppendId, Vec<Entry>) {
+    match append {
+        Effect::Append { id, records } => (id, records.into_iter().map(Entry::Record).collect()),
+        Effect::AppendInTransaction { id, records, transaction } => {
+            let of = |record| Entry::InTransaction(transaction.producer_id, record);
+            (id, records.into_iter().map(of).collect())
+        }
+        Effect::AppendMarker { id, end } => (id, vec![Entry::End(end)]),
+        Effect::Respond { .. } => panic!("not an append"),
     }
 }
 

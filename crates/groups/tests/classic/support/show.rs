@@ -10,6 +10,7 @@ use klamm_protocol::messages::list_groups_response::ListedGroup;
 use klamm_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use klamm_protocol::messages::{
     JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
+    TxnOffsetCommitResponse,
 };
 use klamm_protocol::wire::Message;
 
@@ -82,6 +83,8 @@ pub(crate) fn response(response: &Response, names: &Names) -> String {
         Response::Heartbeat(r) => format!("beat {}", error(r.error_code)),
         Response::Leave(r) => leave(r, names),
         Response::Commit(r) => commit(r),
+        Response::TxnCommit(r) => txn(r),
+        Response::EndTransaction(error) => format!("end {}", error.name()),
         Response::Fetch(r) if r.error_code != 0 => format!("fetch {}", error(r.error_code)),
         Response::Fetch(r) => format!("fetch ok [{}]", fetched(r)),
         Response::OffsetDelete(r) => forget(r),
@@ -144,6 +147,15 @@ fn commit(r: &OffsetCommitResponse<'_>) -> String {
         told.extend(t.partitions.iter().map(|p| at(p.partition_index, p.error_code)));
     }
     format!("commit {}", sorted(told))
+}
+
+fn txn(r: &TxnOffsetCommitResponse<'_>) -> String {
+    let mut told = Vec::new();
+    for t in &r.topics {
+        let at = |p: i32, e: i16| format!("{}:{p} {}", t.name, error(e));
+        told.extend(t.partitions.iter().map(|p| at(p.partition_index, p.error_code)));
+    }
+    format!("txn {}", sorted(told))
 }
 
 fn fetched(r: &OffsetFetchResponseGroup<'_>) -> String {
