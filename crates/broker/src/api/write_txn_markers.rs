@@ -26,7 +26,7 @@ pub(crate) const API: Api = Api {
     key: ApiKey::WriteTxnMarkers,
     permissions: &[Permission::ClusterAction],
     quota: QuotaClass::Exempt,
-    audit: Some("transaction.end"),
+    audit: None,
     handle,
 };
 
