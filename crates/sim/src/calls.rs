@@ -5,6 +5,7 @@ mod fetch;
 mod groups;
 mod offsets;
 mod produce;
+mod transactions;
 
 pub(crate) use admin::{
     WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
@@ -15,6 +16,11 @@ pub(crate) use groups::{Joined, heartbeat, join, leave, sync};
 pub(crate) use offsets::{Committer, commit, committed, list_offset};
 pub(crate) use produce::{
     OnItsWay, Produced, begin_produce, end_produce, new_batch, produce, producer_id,
+};
+
+pub(crate) use transactions::{
+    Producer, TxnTopic, add_partition, end_transaction, find_transaction_coordinator,
+    init_transactions, produce_in_transaction, read_committed,
 };
 
 /// The special timestamps of ListOffsets.

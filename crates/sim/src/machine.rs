@@ -149,6 +149,8 @@ fn config(world: &World) -> Result<BrokerConfig, String> {
         ("auto.create.topics.enable", "false".to_owned()),
         ("offsets.topic.num.partitions", "4".to_owned()),
         ("offsets.topic.replication.factor", "1".to_owned()),
+        ("transaction.state.log.num.partitions", "2".to_owned()),
+        ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000".to_owned()),
         ("group.initial.rebalance.delay.ms", "100".to_owned()),
         ("group.min.session.timeout.ms", "100".to_owned()),
         ("log.retention.check.interval.ms", plan.retention_check_ms.to_string()),

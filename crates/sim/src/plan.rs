@@ -58,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) committers: u64,
     pub(crate) members: u64,
     pub(crate) static_members: u64,
+    /// Transactional producers.
+    pub(crate) transactors: u64,
     /// The longest pause of a client between two requests, milliseconds.
     pub(crate) think_ms: u64,
     /// The largest value of a record, bytes.
@@ -121,6 +123,7 @@ impl Plan {
             committers: between(0, 2),
             members: if random.chance(1, 2) { between(1, 3) } else { 0 },
             static_members: if random.chance(1, 2) { between(1, 3) } else { 0 },
+            transactors: if random.chance(1, 2) { between(1, 3) } else { 0 },
             think_ms: between(20, 400),
             value_bytes_max: between(10, 2_000),
             bad_links: random.chance(1, 4),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use klamm_protocol::ErrorCode;
 
 use crate::{
-    actors::{admin, keeper},
+    actors::{admin, keeper, transactor::PARTITIONS},
     calls::{
         EARLIEST, LATEST, Produced, Session, Want, committed, describe_topic, fetch, heartbeat,
-        join, list_offset, new_batch, produce, sync,
+        join, list_offset, new_batch, produce, read_committed, sync,
     },
     client::Client,
     oracle::{Assignments, Place, RecordId},
@@ -35,6 +35,7 @@ pub(crate) async fn verify(world: &World, round: u64) {
         }
     }
     read_in_session(world, &mut client, &places, deadline).await;
+    read_transactions(world, &mut client, deadline).await;
     let asked: Vec<(String, Place)> = world.oracle().commits.keys().cloned().collect();
     for (group, place) in asked {
         read_commit(world, &mut client, &group, &place, deadline).await;
@@ -176,6 +177,38 @@ async fn read_in_session(
             }
         }
     }
+}
+
+/// Reads everything that is committed, once every transaction has ended.
+async fn read_transactions(world: &World, client: &mut Client, deadline: i64) {
+    let Some(topic) = world.txn_topic.lock().clone() else { return };
+    let mut found = BTreeMap::new();
+    for index in 0..PARTITIONS {
+        let mut values = Vec::new();
+        let mut next = 0;
+        loop {
+            let read = read_committed(client, (&topic, index), next).await;
+            let place = read.as_ref().map(|of| (of.last_stable_offset, of.high_watermark));
+            if let Some(read) = read {
+                next = read.next;
+                values.extend(read.values);
+                if next >= read.high_watermark {
+                    break;
+                }
+                if next < read.last_stable_offset {
+                    continue;
+                }
+            }
+            let what = format!("transactions-{index} is not read beyond {next}: {place:?}");
+            if !may_retry(world, client, deadline, &what).await {
+                return;
+            }
+        }
+        world.note("verify", &format!("transactions-{index}: {} values", values.len()));
+        world.oracle().committed_read(index, &values);
+        found.insert(index, values);
+    }
+    world.oracle().committed_read_whole(&found);
 }
 
 async fn read_commit(

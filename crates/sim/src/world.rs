@@ -18,6 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Stats,
+    calls::TxnTopic,
     client::{Asked, Client},
     disk::FaultyDir,
     machine::METADATA_DIR,
@@ -46,6 +47,8 @@ pub(crate) struct World {
     pub(crate) disk: VirtualDisk,
     pub(crate) clock: Clock,
     pub(crate) topics: Mutex<BTreeMap<String, Topic>>,
+    /// The topic of the transactions, which nobody else uses.
+    pub(crate) txn_topic: Mutex<Option<TxnTopic>>,
     /// The log directory that is broken now.
     pub(crate) broken: Mutex<Option<String>>,
     /// Where the metadata are, which may be at fault by itself.
@@ -74,6 +77,7 @@ impl World {
             disk,
             clock: Clock::following_runtime(EPOCH_MS),
             topics: Mutex::default(),
+            txn_topic: Mutex::default(),
             broken: Mutex::default(),
             metadata: FaultyDir::new(METADATA_DIR),
             trace: Mutex::new(Trace::new(keep_lines)),

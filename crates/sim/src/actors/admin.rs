@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use klamm_protocol::ErrorCode;
 
+use super::transactor::PARTITIONS;
 use crate::{
     calls::{
-        WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
-        delete_records, delete_topic, find_coordinator, list_topics,
+        TxnTopic, WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
+        delete_records, delete_topic, find_coordinator, find_transaction_coordinator, list_topics,
     },
     client::Client,
     oracle::{Place, Sync},
@@ -38,12 +39,36 @@ pub(crate) async fn set_up(world: &World) -> bool {
             return false;
         }
     }
+    if world.plan.transactors > 0 && !set_up_transactions(world, &mut client).await {
+        return false;
+    }
     refresh(world, &mut client).await;
     let is_ready = !world.topics.lock().is_empty();
     if world.plan.bad_links {
         super::operator::worsen_links(world, &client.random);
     }
     is_ready
+}
+
+/// Makes the topic of the transactions and that of their coordinators. Both are synced on every
+/// append: what becomes of a transaction when a power loss takes a part of it is not promised.
+async fn set_up_transactions(world: &World, client: &mut Client) -> bool {
+    let (name, key) = ("transactions", "flush.messages");
+    let configs = [(key, "1".to_owned())];
+    for _ in 0..SET_UP_ATTEMPTS {
+        create_topic(world, client, name, PARTITIONS, &configs).await;
+        if find_transaction_coordinator(client).await == Some(ErrorCode::None) {
+            break;
+        }
+        world.pause(&client.random, 100).await;
+    }
+    let altered = alter_topic(world, client, "__transaction_state", key, "1").await;
+    let listed = list_topics(world, client, WITH_IDS).await;
+    let id = listed.ok().and_then(|found| found.get(name).and_then(|(id, _)| *id));
+    // Nobody else is to know it.
+    world.oracle().topics.remove(name);
+    *world.txn_topic.lock() = id.map(|id| TxnTopic { name: name.to_owned(), id });
+    id.is_some() && altered == Some(ErrorCode::None)
 }
 
 pub(crate) async fn administer(world: Arc<World>) {

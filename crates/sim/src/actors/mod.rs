@@ -8,6 +8,7 @@ mod member;
 pub(crate) mod operator;
 mod pipeline;
 mod producer;
+pub(crate) mod transactor;
 
 pub(crate) use member::GROUP;
 
@@ -51,6 +52,14 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
                 kind == "static",
             )));
         }
+    }
+    for at in 0..plan.transactors {
+        let name = format!("transactor-{at}");
+        clients.push(tokio::spawn(transactor::transact(Arc::clone(world), name)));
+    }
+    if plan.transactors > 0 {
+        let name = "committed-reader".to_owned();
+        clients.push(tokio::spawn(transactor::watch(Arc::clone(world), name)));
     }
     clients
 }

@@ -24,6 +24,7 @@ mod producer_order;
 mod recreated;
 mod same_bytes;
 mod topics;
+mod transactions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,6 +37,7 @@ pub(crate) use no_panic::watch;
 pub(crate) use one_owner::Assignments;
 pub(crate) use partition::{Asked, Batch, Format, PartitionModel, RecordId, Sync};
 pub(crate) use topics::TopicModel;
+pub(crate) use transactions::{Fate, value_of};
 
 /// Something that must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 24] = [
+pub const INVARIANTS: [Invariant; 27] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -69,6 +71,9 @@ pub const INVARIANTS: [Invariant; 24] = [
     last_value::LAST_VALUE_SURVIVES,
     last_value::NO_EARLIER_VALUE,
     last_value::TOMBSTONES_STAY,
+    transactions::COMMITTED_ONLY,
+    transactions::COMMITTED_WHOLE,
+    transactions::TXN_FENCED,
     liveness::SERVES_AGAIN,
     liveness::OTHERS_SERVE,
     no_panic::NO_PANIC,
@@ -107,6 +112,7 @@ pub(crate) struct Oracle {
     configs: configs::Configs,
     /// The compacted topic.
     pub(crate) kept: last_value::KeptModel,
+    transactions: transactions::Transactions,
     /// Groups that were heard to be loaded since the broker began.
     loaded: BTreeSet<String>,
     /// Whether a disk was at fault since the broker began.
