@@ -288,7 +288,8 @@ impl Part {
 
     /// Brings the records into the format of an old reader.
     fn convert(&mut self, format: LegacyFormat, limit: DecompressionLimit) {
-        let Some(Slice { file: Some(file), position, len, first_incomplete }) = &self.slice else {
+        let Some(Slice { file: Some(file), position, len, first_incomplete, .. }) = &self.slice
+        else {
             return;
         };
         let mut buf = vec![0; usize::try_from(*len).unwrap_or(0)];

@@ -4,6 +4,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaExcepti
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions,
                                    NewTopic, OffsetSpec, ResourceType)
 
+import confluent_kafka_transactions
 import scenario
 
 CONFIG = {"bootstrap.servers": scenario.BOOTSTRAP}
@@ -133,3 +134,4 @@ class Client(scenario.Client):
 
 
 scenario.run(Client())
+confluent_kafka_transactions.run(Client(), CONFIG)

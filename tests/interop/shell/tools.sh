@@ -204,6 +204,46 @@ verifiable_consumer() {
   contains "$answer" '"success":true'
 }
 
+transactions() { connected TransactionsCommand "$@"; }
+# Takes the place of its shell, so that who kills it kills the producer.
+transactional() {
+  exec java -Xmx128M -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$KAFKA_JARS/*" org.apache.kafka.tools.ProducerPerformance \
+    --bootstrap-server "$BOOTSTRAP" --topic "$PREFIX-txn" --record-size 20 --transactional-id "$PREFIX-txn-$1" \
+    --transaction-duration-ms "$2" --num-records "$3" --throughput "$4"
+}
+
+transactions_list() {
+  topics --create --topic "$PREFIX-txn" --partitions 1
+  (transactional ended 50 300 -1)
+  transactions list | grep -P "$PREFIX-txn-ended\s.*\sCompleteCommit"
+}
+
+transactions_describe() {
+  transactions describe --transactional-id "$PREFIX-txn-ended" | grep -P "CompleteCommit\s+60000"
+}
+
+# A producer that dies leaves its transaction open.
+transactions_describe_producers() {
+  transactional open 600000 100000 50 &
+  local producer=$!
+  eventually is_ongoing
+  kill -9 "$producer"
+  open_start | grep -E '^[0-9]+$'
+}
+is_ongoing() { transactions list | grep -P "$PREFIX-txn-open\s.*\sOngoing"; }
+open_start() { transactions describe-producers --topic "$PREFIX-txn" --partition 0 | awk '$6 ~ /^[0-9]+$/ {print $6}'; }
+
+# The coordinator knows of it, so it does not hang.
+transactions_find_hanging() {
+  contains "$(transactions find-hanging --topic "$PREFIX-txn" --max-transaction-timeout 0)" StartOffset
+  ! transactions find-hanging --topic "$PREFIX-txn" --max-transaction-timeout 0 | grep "$PREFIX-txn"
+}
+
+transactions_abort() {
+  transactions abort --topic "$PREFIX-txn" --partition 0 --start-offset "$(open_start)"
+  equal "open" "" "$(open_start)"
+}
+
 segment() { echo "$DATA_DIR/$topic-$(filled_partition)/00000000000000000000.$1"; }
 
 dump() {
@@ -321,4 +361,9 @@ check kafka-producer-perf-test producer_perf
 check kafka-consumer-perf-test consumer_perf
 check kafka-verifiable-producer verifiable_producer
 check kafka-verifiable-consumer verifiable_consumer
+check kafka-transactions-list transactions_list
+check kafka-transactions-describe transactions_describe
+check kafka-transactions-describe-producers transactions_describe_producers
+check kafka-transactions-find-hanging transactions_find_hanging
+check kafka-transactions-abort transactions_abort
 check kafka-topics-delete delete

@@ -22,6 +22,8 @@ pub(super) struct Target {
     pub(super) bootstrap: String,
     /// Its `log.dirs`, where a tool can look into them.
     pub(super) data: Option<PathBuf>,
+    /// The program, for those who start one of their own; none of somebody else's.
+    pub(super) program: Option<PathBuf>,
 }
 
 /// A broker to run against; one that was started here is stopped with its handle.
@@ -36,7 +38,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// One that somebody else runs.
     pub(super) fn running(bootstrap: &str) -> Self {
-        let target = Target { bootstrap: bootstrap.to_owned(), data: None };
+        let target = Target { bootstrap: bootstrap.to_owned(), data: None, program: None };
         Broker { target, _process: None, _folder: None }
     }
 
@@ -58,7 +60,11 @@ impl Broker {
         let process = start_and_connect(command, &log, port)
             .with_context(|| format!("{} did not start", against.name()))?;
         Ok(Broker {
-            target: Target { bootstrap: format!("127.0.0.1:{port}"), data: Some(data) },
+            target: Target {
+                bootstrap: format!("127.0.0.1:{port}"),
+                data: Some(data),
+                program: (against == Against::Klamm).then(|| program(places)),
+            },
             _process: Some(process),
             _folder: Some(folder),
         })
@@ -91,7 +97,11 @@ pub(crate) fn build_klamm(places: &Places) -> Result<PathBuf> {
     build.current_dir(&places.root).args(["build", "--release", "--package", "klamm"]);
     finish(&mut build, &places.out.join("logs/build.log"))
         .context("cargo build --release --package klamm")?;
-    Ok(places.target.join("release/klamm"))
+    Ok(program(places))
+}
+
+fn program(places: &Places) -> PathBuf {
+    places.target.join("release/klamm")
 }
 
 fn klamm(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Command> {

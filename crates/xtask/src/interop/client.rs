@@ -181,6 +181,9 @@ fn start_program(places: &Places, client: &Client, target: &Target) -> Result<(P
     if let Some(data) = &target.data {
         command.env("DATA_DIR", data);
     }
+    if let Some(program) = &target.program {
+        command.env("KLAMM", program);
+    }
     Ok((Process::start(&mut command, &log, Kind::Group)?, log))
 }
 

@@ -38,6 +38,9 @@ pub(super) struct Client {
     pub(super) jars: bool,
     /// Its checks, where they are not those of every client.
     checks: Option<Vec<String>>,
+    /// Checks beyond those of every client.
+    #[serde(default)]
+    more: Vec<String>,
 }
 
 /// Checks that a client is known to fail.
@@ -75,7 +78,11 @@ impl Suite {
     }
 
     pub(super) fn parse(clients: &str, deny: &str) -> Result<Self> {
-        let file: ClientsFile = toml::from_str(clients).context("clients.toml")?;
+        let mut file: ClientsFile = toml::from_str(clients).context("clients.toml")?;
+        for client in file.client.iter_mut().filter(|client| !client.more.is_empty()) {
+            let usual = client.checks.take().unwrap_or_else(|| file.checks.clone());
+            client.checks = Some(usual.into_iter().chain(client.more.drain(..)).collect());
+        }
         let deny: DenyFile = toml::from_str(deny).context("deny.toml")?;
         let suite = Suite { checks: file.checks, clients: file.client, deny: deny.deny };
         for entry in &suite.deny {

@@ -27,7 +27,9 @@ func main() {
 		log.Fatal(err)
 	}
 	defer base.Close()
-	scenario.Run(client{kadm.NewClient(base)})
+	c := client{kadm.NewClient(base)}
+	scenario.Run(c)
+	scenario.Check("txn-copy", func() error { return copyOnce(c) })
 }
 
 func connect(options ...kgo.Opt) (*kgo.Client, error) {

@@ -20,14 +20,14 @@ func (c checks) admin() {
 		if err != nil {
 			return err
 		}
-		return equal("state and members", []any{"Empty", 0}, []any{state, members})
+		return Equal("state and members", []any{"Empty", 0}, []any{state, members})
 	})
 	Check("admin-group-offsets", func() error {
 		offset, err := c.client.GroupOffset(group, group, 0)
 		if err != nil {
 			return err
 		}
-		return equal("committed offset", int64(20), offset)
+		return Equal("committed offset", int64(20), offset)
 	})
 	Check("admin-delete-group", func() error {
 		if err := c.client.DeleteGroup(group); err != nil {
@@ -51,7 +51,7 @@ func listed(want bool, name string, list func() ([]string, error)) error {
 	if err != nil {
 		return err
 	}
-	return equal("listed", want, slices.Contains(names, name))
+	return Equal("listed", want, slices.Contains(names, name))
 }
 
 func (c checks) describeCluster() error {
@@ -72,11 +72,11 @@ func (c checks) describeTopic() error {
 	}
 	for _, partition := range partitions {
 		want := Partition{partition.Leader, []int{partition.Leader}, []int{partition.Leader}}
-		if err := equal("partition", want, partition); err != nil {
+		if err := Equal("partition", want, partition); err != nil {
 			return err
 		}
 	}
-	return equal("partitions", len(codecs), len(partitions))
+	return Equal("partitions", len(codecs), len(partitions))
 }
 
 func (c checks) describeConfigs() error {
@@ -84,10 +84,10 @@ func (c checks) describeConfigs() error {
 	if err != nil {
 		return err
 	}
-	if err := equal("set value", Config{"86400000", false}, configs["retention.ms"]); err != nil {
+	if err := Equal("set value", Config{"86400000", false}, configs["retention.ms"]); err != nil {
 		return err
 	}
-	return equal("default value", Config{"producer", true}, configs["compression.type"])
+	return Equal("default value", Config{"producer", true}, configs["compression.type"])
 }
 
 func (c checks) alterConfigs(name string) error {
@@ -138,5 +138,5 @@ func (c checks) deleteRecords(name string) error {
 	if err != nil {
 		return err
 	}
-	return equal("earliest offset", int64(4), offset)
+	return Equal("earliest offset", int64(4), offset)
 }

@@ -42,7 +42,7 @@ func (c checks) rebalance() error {
 		return err
 	}
 	for value, times := range turn.seen {
-		if err := equal("times that record "+value+" was read", 1, times); err != nil {
+		if err := Equal("times that record "+value+" was read", 1, times); err != nil {
 			return err
 		}
 	}
@@ -124,7 +124,7 @@ func (c checks) consumeTen(name string, from int) error {
 	err = Eventually("ten records", func() (bool, error) {
 		messages, err := member.Poll()
 		for _, message := range messages {
-			if err := equal("offset", int64(next), message.Offset); err != nil {
+			if err := Equal("offset", int64(next), message.Offset); err != nil {
 				return false, err
 			}
 			next++

@@ -17,7 +17,7 @@ func (c checks) produce(partition int, codec string) error {
 	if err != nil || offsets == nil {
 		return err
 	}
-	return equal("offsets", want, offsets)
+	return Equal("offsets", want, offsets)
 }
 
 func (c checks) consume(partition int) error {
@@ -30,7 +30,7 @@ func (c checks) consume(partition int) error {
 			return err
 		}
 	}
-	return equal("records", sampleCount, len(messages))
+	return Equal("records", sampleCount, len(messages))
 }
 
 // emptyBytes checks that an empty key and an empty value are not null ones.
@@ -39,7 +39,7 @@ func (c checks) emptyBytes() error {
 	if err != nil {
 		return err
 	}
-	return equal("key and value", [][]byte{{}, {}}, [][]byte{got.Key, got.Value})
+	return Equal("key and value", [][]byte{{}, {}}, [][]byte{got.Key, got.Value})
 }
 
 // one writes a single record to a new topic and reads it back.
@@ -64,7 +64,7 @@ func (c checks) nullHeader() error {
 	if err != nil {
 		return err
 	}
-	return equal("headers", headers, got.Headers)
+	return Equal("headers", headers, got.Headers)
 }
 
 func (c checks) byTime() error {
@@ -82,7 +82,7 @@ func (c checks) byTime() error {
 		if err != nil {
 			return err
 		}
-		if err := equal(one.what, one.want, offset); err != nil {
+		if err := Equal(one.what, one.want, offset); err != nil {
 			return err
 		}
 	}
@@ -106,11 +106,11 @@ func (c checks) idempotent() error {
 		return err
 	}
 	for i, message := range messages {
-		if err := equal("value", fmt.Sprint(i), string(message.Value)); err != nil {
+		if err := Equal("value", fmt.Sprint(i), string(message.Value)); err != nil {
 			return err
 		}
 	}
-	return equal("records", 50, len(messages))
+	return Equal("records", 50, len(messages))
 }
 
 // numbered returns records whose values are the numbers from a start, spread over partitions.

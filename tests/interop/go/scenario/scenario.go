@@ -123,7 +123,8 @@ func Check(name string, body func() error) {
 	}
 }
 
-func equal(what string, want, got any) error {
+// Equal is an error unless both are the same.
+func Equal(what string, want, got any) error {
 	if reflect.DeepEqual(want, got) {
 		return nil
 	}
@@ -165,11 +166,11 @@ func sample(topic string, partition, i int) Record {
 func verify(message Message, i int) error {
 	want := sample("", 0, i)
 	return errors.Join(
-		equal("offset", int64(i), message.Offset),
-		equal(fmt.Sprintf("timestamp of %d", i), want.Timestamp.UnixMilli(), message.Timestamp.UnixMilli()),
-		equal(fmt.Sprintf("key of %d", i), want.Key, message.Key),
-		equal(fmt.Sprintf("value of %d", i), want.Value, message.Value),
-		equal(fmt.Sprintf("headers of %d", i), want.Headers, message.Headers))
+		Equal("offset", int64(i), message.Offset),
+		Equal(fmt.Sprintf("timestamp of %d", i), want.Timestamp.UnixMilli(), message.Timestamp.UnixMilli()),
+		Equal(fmt.Sprintf("key of %d", i), want.Key, message.Key),
+		Equal(fmt.Sprintf("value of %d", i), want.Value, message.Value),
+		Equal(fmt.Sprintf("headers of %d", i), want.Headers, message.Headers))
 }
 
 type checks struct{ client Client }
