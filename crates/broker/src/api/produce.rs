@@ -198,6 +198,9 @@ fn enlist_new(
     topics: &[Named],
     parts: &mut [Part],
 ) -> Option<Enlisted> {
+    if parts.iter().all(|part| part.transactional.is_none()) {
+        return None;
+    }
     let adds = request.version >= ADDS_FROM;
     let settings = cx.broker.settings.load();
     if !adds && !settings.transactions.partition_verification_enable {

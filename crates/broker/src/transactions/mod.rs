@@ -18,7 +18,7 @@ use std::{
 };
 
 use klamm_env::net::BoxFuture;
-use klamm_log::{AppendOptions, Origin};
+use klamm_log::{AppendOptions, Origin, planted::planted};
 use klamm_metadata::features;
 use klamm_protocol::{
     ErrorCode,
@@ -214,7 +214,9 @@ impl Shard {
             return Ok(Called::Now(decision.answer));
         };
         let change = Change { id: id.to_owned(), value: Some(change) };
-        let offset = self.append(now_ms, &[change.to_record(settings.version)])?;
+        let is_lost = planted("lose-transaction-record");
+        let records = [change.to_record(settings.version)];
+        let offset = if is_lost { 0 } else { self.append(now_ms, &records)? };
         if !self.partition.must_wait(offset) {
             self.apply(broker, &mut state, change);
             return Ok(Called::Now(answer));

@@ -58,6 +58,9 @@ fn the_answer_comes_before_the_sync() {
             "offsets-once",
             "commits-survive",
             "generations-advance",
+            "committed-whole",
+            "committed-only",
+            "transaction-fenced",
         ],
     );
 }
@@ -164,4 +167,27 @@ fn a_compacted_segment_is_not_synced() {
 #[test]
 fn offsets_of_a_deleted_topic_are_kept() {
     check("keep-offsets-of-deleted-topic", &["commits-survive"]);
+}
+
+#[test]
+fn an_aborted_transaction_is_marked_as_committed() {
+    check("abort-as-commit", &["committed-only", "committed-whole"]);
+}
+
+#[test]
+fn aborted_transactions_are_not_indexed() {
+    check("aborted-not-indexed", &["committed-only", "committed-whole"]);
+}
+
+#[test]
+fn readers_of_what_is_committed_are_given_what_is_open() {
+    check("everything-is-stable", &["committed-only", "committed-whole"]);
+}
+
+#[test]
+fn the_record_of_a_transaction_is_lost() {
+    check(
+        "lose-transaction-record",
+        &["transaction-fenced", "committed-whole", "committed-only", "serves-again"],
+    );
 }
