@@ -95,6 +95,7 @@ pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Del
             take_up(broker, image, &topic, &BTreeMap::new()).await;
         }
     }
+    broker.groups.metadata_changed(broker, image, delta);
     for resource in delta.configs_changed.iter().filter(|r| r.kind == ResourceKind::Topic) {
         if let Some(topic) = broker.topics.by_name(&resource.name) {
             reconfigure_topic(broker, image, &topic);

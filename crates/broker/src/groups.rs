@@ -13,10 +13,11 @@ use std::{
 };
 
 use klamm_groups::{
-    AppendId, Context, Coordinator, CoordinatorRecord, Effect, EndTransaction, InTransaction,
-    Request, Response, Settings, Token,
+    AppendId, ConsumerSettings, Context, Coordinator, CoordinatorRecord, Effect, EndTransaction,
+    InTransaction, Migration, Request, Response, Settings, Token,
 };
 use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
+use klamm_metadata::{Delta, Image};
 use klamm_protocol::{
     ErrorCode,
     records::{
@@ -293,6 +294,30 @@ impl Groups {
         }
     }
 
+    /// Tells the coordinators of newer metadata, and the settings in it.
+    pub(crate) fn metadata_changed(&self, broker: &Arc<Broker>, image: &Arc<Image>, delta: &Delta) {
+        let created =
+            delta.topics_created.iter().chain(delta.partitions_changed.iter().map(|(id, _)| id));
+        let names = created.filter_map(|id| Some(&*image.topic_by_id(*id)?.name));
+        let gone = delta.topics_deleted.iter().map(|(_, name)| name.as_str());
+        let mut changed: Vec<&str> = names.chain(gone).collect();
+        changed.sort_unstable();
+        changed.dedup();
+        let now_ms = broker.env.clock.now_ms();
+        let shards: Vec<_> = self.shards.read().values().cloned().collect();
+        for shard in shards {
+            // One that loads is told when it is done.
+            if shard.loaded.load(Ordering::Acquire) {
+                let mut state = shard.state.lock();
+                let (image, created) = (Arc::clone(image), !delta.topics_created.is_empty());
+                state.coordinator.metadata_changed(now_ms, image, &changed, created);
+                if !delta.configs_changed.is_empty() {
+                    state.coordinator.configure(settings(broker));
+                }
+            }
+        }
+    }
+
     /// Wakes coordinators at their deadlines, until the broker stops.
     pub(crate) async fn run_timers(&self, broker: Arc<Broker>) {
         let stop = broker.stop.listen();
@@ -336,7 +361,23 @@ fn settings(broker: &Broker) -> Settings {
         offsets_retention_ms: i64::from(offsets.retention_minutes) * 60_000,
         offsets_retention_check_interval_ms: offsets.retention_check_interval_ms,
         append_timeout_ms: i64::from(offsets.commit_timeout_ms),
+        consumer: consumer_settings(&groups.consumer),
         ..Settings::default()
+    }
+}
+
+fn consumer_settings(of: &klamm_config::ConsumerGroupSettings) -> ConsumerSettings {
+    ConsumerSettings {
+        session_timeout_ms: of.session_timeout_ms,
+        session_timeout_limits_ms: of.session_timeout_limits_ms,
+        heartbeat_interval_ms: of.heartbeat_interval_ms,
+        heartbeat_interval_limits_ms: of.heartbeat_interval_limits_ms,
+        assignment_interval_ms: of.assignment_interval_ms,
+        assignment_interval_limits_ms: of.assignment_interval_limits_ms,
+        size_max: usize::try_from(of.max_size).unwrap_or(usize::MAX),
+        assignors: of.assignors.clone(),
+        migration: Migration::named(&of.migration_policy),
+        regex_refresh_interval_ms: i64::from(of.regex_refresh_interval_ms),
     }
 }
 
@@ -428,8 +469,10 @@ async fn load(broker: &Arc<Broker>, shard: &Arc<Shard>) -> std::io::Result<()> {
     };
     klamm_env::disk::run(&broker.env.disk, work).await??;
     let mut state = shard.state.lock();
-    let effects = state.coordinator.loaded(now_ms);
+    // From here on it is told of what changes; what did until now is in this image.
     shard.loaded.store(true, Ordering::Release);
+    state.coordinator.metadata_changed(now_ms, broker.quorum.image(), &[], false);
+    let effects = state.coordinator.loaded(now_ms);
     broker.groups.carry_out(broker, shard, &mut state, now_ms, effects);
     Ok(())
 }

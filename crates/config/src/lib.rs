@@ -35,8 +35,9 @@ pub use key::{Effect, Key, Scope, Synonym, Type, Unit, Update};
 pub use listener::{Endpoint, HostPort, SecurityProtocol, Voter};
 pub use rule::Rule;
 pub use settings::{
-    BrokerSettings, CleanerSettings, GroupSettings, LogSettings, NetworkSettings, NodeSettings,
-    OffsetsSettings, QuorumSettings, QuotaSettings, RequestSettings, TopicDefaults,
+    BrokerSettings, CleanerSettings, ConsumerGroupSettings, GroupSettings, LogSettings,
+    NetworkSettings, NodeSettings, OffsetsSettings, QuorumSettings, QuotaSettings, RequestSettings,
+    TopicDefaults,
 };
 pub use topic::{CleanupPolicy, Compression, RemoteConfig, TimestampType, TopicConfig};
 pub use value::Value;

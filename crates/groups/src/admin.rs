@@ -8,25 +8,27 @@ use klamm_protocol::messages::delete_groups_response::DeletableGroupResult;
 use klamm_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use klamm_protocol::messages::list_groups_response::ListedGroup;
 
-use crate::api::{Response, Token};
+use crate::api::{CoordinatorRecord, Response, Token};
 use crate::appends::{Changes, Then};
 use crate::classic::member::Member;
 use crate::classic::{Group, State};
+use crate::consumer::draft::Draft;
 use crate::coordinator::Coordinator;
 use crate::name::{Name, opt_text, text};
 use crate::offsets::{OffsetKey, View};
 use crate::records;
+use crate::registry::AnyGroup;
 
 /// From this version on a group that is not there is an error and not only dead.
 const NOT_FOUND_FROM: i16 = 6;
 const DEAD: &str = "Dead";
-const CLASSIC: &str = "classic";
 
 impl Coordinator {
     pub(crate) fn describe(&mut self, token: Token, version: i16, names: &[String]) {
         let describe = |name: &String| match self.registry.visible(name) {
-            Some(group) => described(group),
-            None => not_found(name, version),
+            Some(AnyGroup::Classic(group)) => described(group),
+            Some(_) => not_found(name, version, format!("Group {name} is not a classic group.")),
+            None => not_found(name, version, format!("Group {name} not found.")),
         };
         let groups = names.iter().map(describe).collect();
         self.respond(token, Response::Describe(groups));
@@ -34,10 +36,11 @@ impl Coordinator {
 
     pub(crate) fn list(&mut self, token: Token, states: &[String], types: &[String]) {
         let states: Vec<String> = states.iter().map(|s| s.trim().to_lowercase()).collect();
-        let is_type = types.is_empty() || types.iter().any(|t| t.to_lowercase() == CLASSIC);
-        let passes = |group: &&Group| {
-            let is_state = |state: &String| state.eq_ignore_ascii_case(group.state.name());
-            is_type && (states.is_empty() || states.iter().any(is_state))
+        let passes = |group: &&AnyGroup| {
+            let is_state = |state: &String| state.eq_ignore_ascii_case(group.state_name());
+            let is_type = |of: &String| of.eq_ignore_ascii_case(group.type_name());
+            (types.is_empty() || types.iter().any(is_type))
+                && (states.is_empty() || states.iter().any(is_state))
         };
         let groups = self.registry.all_visible().filter(passes).map(listed).collect();
         self.respond(token, Response::List(groups));
@@ -64,7 +67,7 @@ impl Coordinator {
                 keys.sort_unstable();
                 keys.dedup();
                 tombstones.extend(keys.iter().map(records::offset_tombstone));
-                tombstones.push(records::group_tombstone(group));
+                tombstones.extend(self.group_tombstones(group));
                 changes.offsets.extend(keys.into_iter().map(|key| (key, None)));
                 changes.deleted.push(group.clone());
             }
@@ -80,9 +83,18 @@ impl Coordinator {
 
     fn check_deletable(&self, name: &str) -> Result<Name, ErrorCode> {
         let group = self.registry.live(name).ok_or(ErrorCode::GroupIdNotFound)?;
-        match group.state {
-            State::Empty => Ok(group.id.clone()),
-            _ => Err(ErrorCode::NonEmptyGroup),
+        if group.is_empty() { Ok(group.id().clone()) } else { Err(ErrorCode::NonEmptyGroup) }
+    }
+
+    /// What takes a group without members away.
+    pub(crate) fn group_tombstones(&self, name: &Name) -> Vec<CoordinatorRecord> {
+        match self.registry.live_consumer(name) {
+            Some(group) => {
+                let mut draft = Draft::new(group.clone());
+                draft.remove_all();
+                draft.records
+            }
+            None => vec![records::group_tombstone(name)],
         }
     }
 }
@@ -109,7 +121,7 @@ fn described(group: &Group) -> DescribedGroup<'static> {
     }
 }
 
-fn not_found(name: &str, version: i16) -> DescribedGroup<'static> {
+fn not_found(name: &str, version: i16, message: String) -> DescribedGroup<'static> {
     let group_id = name.to_owned().into();
     let dead = DescribedGroup { group_id, group_state: DEAD.into(), ..DescribedGroup::default() };
     if version < NOT_FOUND_FROM {
@@ -117,17 +129,17 @@ fn not_found(name: &str, version: i16) -> DescribedGroup<'static> {
     }
     DescribedGroup {
         error_code: ErrorCode::GroupIdNotFound.code(),
-        error_message: Some(format!("Group {name} not found.").into()),
+        error_message: Some(message.into()),
         ..dead
     }
 }
 
-fn listed(group: &Group) -> ListedGroup<'static> {
+fn listed(group: &AnyGroup) -> ListedGroup<'static> {
     ListedGroup {
-        group_id: text(&group.id),
-        protocol_type: opt_text(group.protocol_type.as_ref()).unwrap_or_default(),
-        group_state: group.state.name().into(),
-        group_type: CLASSIC.into(),
+        group_id: text(group.id()),
+        protocol_type: group.protocol_type().unwrap_or_default().to_owned().into(),
+        group_state: group.state_name().into(),
+        group_type: group.type_name().into(),
         ..ListedGroup::default()
     }
 }

@@ -3,16 +3,17 @@
 use std::fmt;
 
 use klamm_protocol::ErrorCode;
+use klamm_protocol::messages::consumer_group_describe_response as consumer_describe;
 use klamm_protocol::messages::delete_groups_response::DeletableGroupResult;
 use klamm_protocol::messages::describe_groups_response::DescribedGroup;
 use klamm_protocol::messages::list_groups_response::ListedGroup;
 use klamm_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use klamm_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use klamm_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
-    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest,
-    TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
+    HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+    SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use klamm_transactions::Guard;
 
@@ -48,6 +49,10 @@ pub enum Request {
     Heartbeat(HeartbeatRequest<'static>),
     /// LeaveGroup, versions 0 to 5.
     Leave(LeaveGroupRequest<'static>),
+    /// ConsumerGroupHeartbeat, versions 0 and 1.
+    ConsumerHeartbeat(ConsumerGroupHeartbeatRequest<'static>),
+    /// The groups of a ConsumerGroupDescribe, versions 0 and 1, that live in this shard.
+    ConsumerDescribe(Vec<String>),
     /// OffsetCommit, versions 0 to 10; from version 10 each topic has both its id and its name.
     Commit(OffsetCommitRequest<'static>),
     /// TxnOffsetCommit, versions 0 to 5.
@@ -92,6 +97,10 @@ pub enum Response {
     Heartbeat(HeartbeatResponse<'static>),
     /// To a LeaveGroup.
     Leave(LeaveGroupResponse<'static>),
+    /// To a ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerGroupHeartbeatResponse<'static>),
+    /// To a ConsumerGroupDescribe, in the order asked.
+    ConsumerDescribe(Vec<consumer_describe::DescribedGroup<'static>>),
     /// To an OffsetCommit.
     Commit(OffsetCommitResponse<'static>),
     /// To a TxnOffsetCommit.

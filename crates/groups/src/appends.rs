@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use klamm_protocol::ErrorCode;
-use klamm_protocol::messages::HeartbeatResponse;
+use klamm_protocol::messages::{ConsumerGroupHeartbeatResponse, HeartbeatResponse};
 
 use crate::api::{
     AppendId, CoordinatorRecord, Effect, EndTransaction, InTransaction, Response, Token,
@@ -13,13 +13,18 @@ use crate::classic::{Group, Replaced};
 use crate::coordinator::Coordinator;
 use crate::name::Name;
 use crate::offsets::{Committed, OffsetKey};
+use crate::registry::AnyGroup;
 use crate::timers::TimerKey;
 
 /// What an append changes for readers.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) created: Option<Name>,
+    /// The group without members in whose place the created one is.
+    pub(crate) former: Option<AnyGroup>,
     pub(crate) deleted: Vec<Name>,
+    /// Groups that take the place of others, which may be their former selves.
+    pub(crate) replaced: Vec<(Name, AnyGroup)>,
     pub(crate) offsets: Vec<(OffsetKey, Option<Committed>)>,
     /// Offsets that wait for the end of this producer's transaction.
     pub(crate) pending: Option<(i64, Vec<(OffsetKey, Committed)>)>,
@@ -79,12 +84,17 @@ impl Coordinator {
     pub(crate) fn append_what(&mut self, what: What, changes: Changes, then: Option<Then>) {
         self.appends.last += 1;
         let id = AppendId(self.appends.last);
-        let groups: Vec<Name> = changes.created.iter().chain(&changes.deleted).cloned().collect();
+        let replaced = changes.replaced.iter().map(|(name, _)| name);
+        let groups: Vec<Name> =
+            changes.created.iter().chain(&changes.deleted).chain(replaced).cloned().collect();
         if let Some(created) = &changes.created {
-            self.registry.created_by(created, id);
+            self.registry.created_by(created, changes.former, id);
         }
         for deleted in &changes.deleted {
-            self.registry.deleted_by(deleted, id);
+            self.registry.replaced_by(deleted, None, id);
+        }
+        for (name, group) in changes.replaced {
+            self.registry.replaced_by(&name, Some(group), id);
         }
         let mut offsets = Vec::with_capacity(changes.offsets.len());
         for (key, value) in changes.offsets {
@@ -121,11 +131,7 @@ impl Coordinator {
         for name in &open.groups {
             match result {
                 Ok(()) => self.registry.settle(name, id),
-                Err(error) => {
-                    if let Some(group) = self.registry.revert(name, id) {
-                        self.dissolve(*group, told_of_append(error));
-                    }
-                }
+                Err(error) => self.revert_group(name, id, told_of_append(error)),
             }
         }
         for key in &open.offsets {
@@ -146,6 +152,16 @@ impl Coordinator {
         }
         for then in open.then {
             self.carry_on(then, result);
+        }
+    }
+
+    fn revert_group(&mut self, name: &Name, id: AppendId, error: ErrorCode) {
+        let (dropped, is_back) = self.registry.revert(name, id);
+        if let Some(AnyGroup::Classic(group)) = dropped {
+            self.dissolve(*group, error);
+        }
+        if is_back {
+            self.resume_any(name);
         }
     }
 
@@ -197,8 +213,16 @@ impl Coordinator {
 impl Response {
     /// The response in place of this one, as its append ended in an error.
     fn refused(self, error: ErrorCode, version: i16) -> Self {
-        let code = told_of_append(error).code();
+        let told = told_of_append(error);
+        let code = told.code();
         match self {
+            Self::ConsumerHeartbeat(r) => Self::ConsumerHeartbeat(ConsumerGroupHeartbeatResponse {
+                error_code: code,
+                throttle_time_ms: r.throttle_time_ms,
+                ..<_>::default()
+            }),
+            Self::Join(r) => crate::classic::join_error(&r.member_id, told),
+            Self::Sync(_) => crate::classic::sync_error(told),
             Self::Heartbeat(r) => Self::Heartbeat(HeartbeatResponse { error_code: code, ..r }),
             Self::Leave(_) => Self::Leave(crate::classic::leave_error(code)),
             Self::Commit(r) => Self::Commit(crate::offsets::commit_error(r, code)),

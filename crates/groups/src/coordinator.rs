@@ -1,12 +1,17 @@
 //! The coordinator of one shard: dispatch, time, and the contract with its driver.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use klamm_metadata::Image;
 use klamm_protocol::ErrorCode;
 use klamm_protocol::wire::Uuid;
 
 use crate::api::{AppendId, Context, Effect, Request, Response, Token};
 use crate::appends::Appends;
+use crate::name::Name;
 use crate::offsets::Offsets;
-use crate::registry::Registry;
+use crate::registry::{AnyGroup, Registry};
 use crate::settings::Settings;
 use crate::timers::{TimerKey, Timers};
 
@@ -39,6 +44,12 @@ pub struct Coordinator {
     pub(crate) offsets: Offsets,
     pub(crate) timers: Timers,
     pub(crate) appends: Appends,
+    /// The cluster's metadata, as far as this shard has been told.
+    pub(crate) image: Arc<Image>,
+    /// When there were last new topics, milliseconds since 1970.
+    pub(crate) topics_version: i64,
+    /// Groups whose topics may have changed since their epoch was last looked at.
+    pub(crate) stale: BTreeSet<Name>,
     /// Of the call in progress.
     pub(crate) effects: Vec<Effect>,
     /// Of the call in progress.
@@ -54,6 +65,9 @@ impl Coordinator {
             offsets: Offsets::default(),
             timers: Timers::default(),
             appends: Appends::default(),
+            image: Arc::default(),
+            topics_version: 0,
+            stale: BTreeSet::new(),
             effects: Vec::new(),
             now_ms: 0,
         }
@@ -63,8 +77,9 @@ impl Coordinator {
     /// `group.max.size` rebalance.
     pub fn loaded(&mut self, now_ms: i64) -> Vec<Effect> {
         self.now_ms = now_ms;
+        self.topics_version = now_ms;
         for name in self.registry.live_names() {
-            self.with_group(&name, |shard, group| shard.resume(group));
+            self.resume_any(&name);
         }
         self.schedule_sweep();
         self.take_effects()
@@ -86,6 +101,8 @@ impl Coordinator {
             Request::Sync(r) => self.sync(token, version, r),
             Request::Heartbeat(r) => self.heartbeat(token, version, &r),
             Request::Leave(r) => self.leave(token, version, r),
+            Request::ConsumerHeartbeat(r) => self.consumer_heartbeat(token, context, &r, ids),
+            Request::ConsumerDescribe(names) => self.consumer_describe(token, &names),
             Request::Commit(r) => self.commit(token, version, r),
             Request::TxnCommit { request, guard } => {
                 self.commit_in_transaction(token, version, request, guard);
@@ -100,6 +117,36 @@ impl Coordinator {
             Request::DeleteGroups(names) => self.delete_groups(token, version, names),
         }
         self.take_effects()
+    }
+
+    /// Takes other settings, for what is decided from now on.
+    pub fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Takes newer metadata. `changed` names the topics that are new, gone, or have other
+    /// partitions, and `created` says that some are new: groups that subscribe to them find out
+    /// with their next heartbeat.
+    pub fn metadata_changed(
+        &mut self,
+        now_ms: i64,
+        image: Arc<Image>,
+        changed: &[&str],
+        created: bool,
+    ) {
+        self.image = image;
+        if created {
+            // Above the last one, even within a millisecond.
+            self.topics_version = now_ms.max(self.topics_version + 1);
+        }
+        if changed.is_empty() {
+            return;
+        }
+        for group in self.registry.all_live().filter_map(AnyGroup::as_consumer) {
+            if changed.iter().any(|topic| group.is_subscribed(topic)) {
+                self.stale.insert(group.id.clone());
+            }
+        }
     }
 
     /// An append has ended.
@@ -144,8 +191,11 @@ impl Coordinator {
         self.now_ms = now_ms;
         self.abandon_appends();
         for group in self.registry.clear() {
-            self.dissolve(group, ErrorCode::NotCoordinator);
+            if let AnyGroup::Classic(group) = group {
+                self.dissolve(*group, ErrorCode::NotCoordinator);
+            }
         }
+        self.stale.clear();
         self.timers.clear();
         self.offsets = Offsets::default();
         self.take_effects()
@@ -154,8 +204,16 @@ impl Coordinator {
     fn expire(&mut self, key: TimerKey) {
         match key {
             TimerKey::Heartbeat { group, member } => {
-                self.with_group(&group, |shard, group| shard.heartbeat_missed(group, &member));
+                let missed = |shard: &mut Self, group: &mut crate::classic::Group| {
+                    shard.heartbeat_missed(group, &member);
+                };
+                if self.with_group(&group, missed).is_none() {
+                    self.fence_consumer(&group, &member);
+                }
             }
+            TimerKey::Revoke { group, member }
+            | TimerKey::Rejoin { group, member }
+            | TimerKey::Resync { group, member } => self.fence_consumer(&group, &member),
             TimerKey::Join { group } => {
                 self.with_group(&group, |shard, group| shard.join_time_is_up(group));
             }
@@ -175,7 +233,14 @@ impl Coordinator {
         std::mem::take(&mut self.effects)
     }
 
-    /// Works on a group, if it exists.
+    /// A group that was read from the log, or is back after a failed append, takes up its work.
+    pub(crate) fn resume_any(&mut self, name: &Name) {
+        if self.with_group(name, |shard, group| shard.resume(group)).is_none() {
+            self.resume_consumer(name);
+        }
+    }
+
+    /// Works on a classic group, if it exists.
     pub(crate) fn with_group<T>(
         &mut self,
         name: &str,

@@ -11,7 +11,9 @@ mod admin;
 mod api;
 mod appends;
 mod classic;
+mod consumer;
 mod coordinator;
+mod modern;
 mod name;
 mod offsets;
 mod records;
@@ -27,4 +29,4 @@ pub use api::{
 pub use coordinator::Coordinator;
 pub use offsets::{fetch_groups, fetch_response};
 pub use replay::{ReplayError, Replayed};
-pub use settings::Settings;
+pub use settings::{ConsumerSettings, Migration, Settings};

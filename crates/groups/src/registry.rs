@@ -1,28 +1,90 @@
 //! The groups of a shard, as requests act on them and as readers may see them.
 //!
 //! Requests act on the newest state. Readers see a group from the moment its first record is
-//! durable until the moment its tombstone is (the soft state inside a group they see as it is,
-//! as in Kafka).
+//! durable until the moment its tombstone is. What is inside a classic group they see as it is, as
+//! in Kafka; a consumer group they see as its durable records tell it.
 
 use std::collections::BTreeMap;
 
 use crate::api::AppendId;
-use crate::classic::Group;
+use crate::classic::{self, CONSUMER_PROTOCOL};
+use crate::consumer::ConsumerGroup;
 use crate::name::Name;
 
-/// A change of a group's existence that is on its way to the log.
+/// A group of any protocol.
 #[derive(Debug)]
-enum Change {
-    Created,
-    /// Holds what was deleted, for readers and in case the append fails.
-    Deleted(Option<Box<Group>>),
+pub(crate) enum AnyGroup {
+    Classic(Box<classic::Group>),
+    Consumer(Box<ConsumerGroup>),
+}
+
+impl AnyGroup {
+    pub(crate) fn id(&self) -> &Name {
+        match self {
+            Self::Classic(group) => &group.id,
+            Self::Consumer(group) => &group.id,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Classic(group) => group.state == classic::State::Empty,
+            Self::Consumer(group) => group.is_empty(),
+        }
+    }
+
+    /// The state's name in ListGroups.
+    pub(crate) fn state_name(&self) -> &'static str {
+        match self {
+            Self::Classic(group) => group.state.name(),
+            Self::Consumer(group) => group.state().name(),
+        }
+    }
+
+    /// The type's name in ListGroups.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Classic(_) => "classic",
+            Self::Consumer(_) => "consumer",
+        }
+    }
+
+    pub(crate) fn protocol_type(&self) -> Option<&str> {
+        match self {
+            Self::Classic(group) => group.protocol_type.as_deref(),
+            Self::Consumer(_) => Some(CONSUMER_PROTOCOL),
+        }
+    }
+
+    /// Whether offsets of the topic belong to what members consume now.
+    pub(crate) fn is_subscribed(&self, topic: &str) -> bool {
+        match self {
+            Self::Classic(group) => group.is_subscribed(topic),
+            Self::Consumer(group) => group.is_subscribed(topic),
+        }
+    }
+
+    pub(crate) fn as_classic(&self) -> Option<&classic::Group> {
+        match self {
+            Self::Classic(group) => Some(group),
+            Self::Consumer(_) => None,
+        }
+    }
+
+    pub(crate) fn as_consumer(&self) -> Option<&ConsumerGroup> {
+        match self {
+            Self::Classic(_) => None,
+            Self::Consumer(group) => Some(group),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Slot {
-    live: Option<Box<Group>>,
-    /// The oldest first.
-    changes: Vec<(AppendId, Change)>,
+    live: Option<AnyGroup>,
+    /// What was there before each change that is on its way to the log, for readers and in case
+    /// the append fails. The oldest first.
+    changes: Vec<(AppendId, Option<AnyGroup>)>,
 }
 
 #[derive(Debug, Default)]
@@ -31,37 +93,61 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Takes a group out, to be worked on beside the rest of the coordinator and [`put`] back.
+    /// Takes a classic group out, to be worked on beside the rest of the coordinator and [`put`]
+    /// back.
     ///
     /// [`put`]: Self::put
-    pub(crate) fn take(&mut self, id: &str) -> Option<Box<Group>> {
-        self.slots.get_mut(id)?.live.take()
+    pub(crate) fn take(&mut self, id: &str) -> Option<Box<classic::Group>> {
+        let slot = self.slots.get_mut(id)?;
+        match slot.live.take()? {
+            AnyGroup::Classic(group) => Some(group),
+            other => {
+                slot.live = Some(other);
+                None
+            }
+        }
     }
 
-    pub(crate) fn put(&mut self, group: Box<Group>) {
-        let slot = self.slots.entry(group.id.clone()).or_default();
+    pub(crate) fn put(&mut self, group: Box<classic::Group>) {
+        self.put_any(AnyGroup::Classic(group));
+    }
+
+    pub(crate) fn put_any(&mut self, group: AnyGroup) {
+        let slot = self.slots.entry(group.id().clone()).or_default();
         slot.live = Some(group);
     }
 
     /// The group as requests act on it.
-    pub(crate) fn live(&self, id: &str) -> Option<&Group> {
-        self.slots.get(id)?.live.as_deref()
+    pub(crate) fn live(&self, id: &str) -> Option<&AnyGroup> {
+        self.slots.get(id)?.live.as_ref()
     }
 
-    pub(crate) fn all_live(&self) -> impl Iterator<Item = &Group> {
-        self.slots.values().filter_map(|slot| slot.live.as_deref())
+    pub(crate) fn live_consumer(&self, id: &str) -> Option<&ConsumerGroup> {
+        self.live(id)?.as_consumer()
+    }
+
+    /// A consumer group that a record read from the log changes.
+    pub(crate) fn consumer_mut(&mut self, id: &str) -> Option<&mut ConsumerGroup> {
+        match self.slots.get_mut(id)?.live.as_mut()? {
+            AnyGroup::Classic(_) => None,
+            AnyGroup::Consumer(group) => Some(group),
+        }
+    }
+
+    pub(crate) fn all_live(&self) -> impl Iterator<Item = &AnyGroup> {
+        self.slots.values().filter_map(|slot| slot.live.as_ref())
     }
 
     pub(crate) fn live_names(&self) -> Vec<Name> {
-        self.all_live().map(|group| group.id.clone()).collect()
+        self.all_live().map(|group| group.id().clone()).collect()
     }
 
     /// The group as readers see it.
-    pub(crate) fn visible(&self, id: &str) -> Option<&Group> {
+    pub(crate) fn visible(&self, id: &str) -> Option<&AnyGroup> {
         self.slots.get(id)?.visible()
     }
 
-    pub(crate) fn all_visible(&self) -> impl Iterator<Item = &Group> {
+    pub(crate) fn all_visible(&self) -> impl Iterator<Item = &AnyGroup> {
         self.slots.values().filter_map(Slot::visible)
     }
 
@@ -70,17 +156,24 @@ impl Registry {
         self.slots.contains_key(id)
     }
 
-    /// The live group came to be with this append.
-    pub(crate) fn created_by(&mut self, id: &Name, append: AppendId) {
-        self.slots.entry(id.clone()).or_default().changes.push((append, Change::Created));
+    /// Takes out a consumer group without members, to make room for a classic one.
+    pub(crate) fn take_empty_consumer(&mut self, id: &str) -> Option<AnyGroup> {
+        let slot = self.slots.get_mut(id)?;
+        let is_empty =
+            |group: &mut AnyGroup| group.as_consumer().is_some_and(ConsumerGroup::is_empty);
+        slot.live.take_if(is_empty)
     }
 
-    /// The live group goes with this append.
-    pub(crate) fn deleted_by(&mut self, id: &Name, append: AppendId) {
-        if let Some(slot) = self.slots.get_mut(id) {
-            let deleted = slot.live.take();
-            slot.changes.push((append, Change::Deleted(deleted)));
-        }
+    /// The live group came to be with this append, perhaps in the place of another.
+    pub(crate) fn created_by(&mut self, id: &Name, former: Option<AnyGroup>, append: AppendId) {
+        self.slots.entry(id.clone()).or_default().changes.push((append, former));
+    }
+
+    /// The live group goes with this append, or another takes its place.
+    pub(crate) fn replaced_by(&mut self, id: &Name, group: Option<AnyGroup>, append: AppendId) {
+        let slot = self.slots.entry(id.clone()).or_default();
+        let before = std::mem::replace(&mut slot.live, group);
+        slot.changes.push((append, before));
     }
 
     /// A record read from the log deletes the group.
@@ -93,24 +186,24 @@ impl Registry {
         self.change_slot(id, |slot| slot.changes.retain(|(by, _)| *by != append));
     }
 
-    /// The append failed. Returns a group that never was.
-    pub(crate) fn revert(&mut self, id: &Name, append: AppendId) -> Option<Box<Group>> {
-        let mut dropped = None;
+    /// The append failed, and whatever is outstanding behind it will. Returns the group that
+    /// never was, and whether a group is back.
+    pub(crate) fn revert(&mut self, id: &Name, append: AppendId) -> (Option<AnyGroup>, bool) {
+        let (mut dropped, mut is_back) = (None, false);
         self.change_slot(id, |slot| {
             while let Some(at) = slot.changes.iter().position(|(by, _)| *by == append) {
-                let (_, change) = slot.changes.remove(at);
-                match (change, slot.changes.get_mut(at)) {
-                    (Change::Created, None) => dropped = slot.live.take(),
-                    (Change::Created, Some((_, Change::Deleted(deleted)))) => {
-                        dropped = deleted.take();
+                let (_, before) = slot.changes.remove(at);
+                let after = match slot.changes.get_mut(at) {
+                    Some((_, after)) => after,
+                    None => {
+                        is_back = before.is_some();
+                        &mut slot.live
                     }
-                    (Change::Deleted(group), None) => slot.live = group,
-                    // Another group of this name was made since: the old one stays away.
-                    (_, Some(_)) => {}
-                }
+                };
+                dropped = std::mem::replace(after, before);
             }
         });
-        dropped
+        (dropped, is_back)
     }
 
     fn change_slot(&mut self, id: &Name, change: impl FnOnce(&mut Slot)) {
@@ -122,21 +215,16 @@ impl Registry {
         }
     }
 
-    pub(crate) fn clear(&mut self) -> Vec<Group> {
-        std::mem::take(&mut self.slots)
-            .into_values()
-            .filter_map(|slot| slot.live)
-            .map(|group| *group)
-            .collect()
+    pub(crate) fn clear(&mut self) -> Vec<AnyGroup> {
+        std::mem::take(&mut self.slots).into_values().filter_map(|slot| slot.live).collect()
     }
 }
 
 impl Slot {
-    fn visible(&self) -> Option<&Group> {
+    fn visible(&self) -> Option<&AnyGroup> {
         match self.changes.first() {
-            None => self.live.as_deref(),
-            Some((_, Change::Created)) => None,
-            Some((_, Change::Deleted(group))) => group.as_deref(),
+            None => self.live.as_ref(),
+            Some((_, before)) => before.as_ref(),
         }
     }
 }

@@ -8,9 +8,12 @@ use klamm_protocol::wire::{DecodeError, Uuid};
 
 use crate::classic::member::{Member, Protocol, Terms};
 use crate::classic::{Group, State};
+use crate::consumer::ConsumerGroup;
+use crate::consumer::record::Record;
 use crate::coordinator::Coordinator;
 use crate::name::{Name, opt_name};
 use crate::offsets::{Committed, OffsetKey};
+use crate::registry::AnyGroup;
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +94,39 @@ impl Coordinator {
                 Some(Value::GroupMetadata(v)) => {
                     self.registry.put(Box::new(group_of(Name::from(k.group.as_ref()), v)));
                 }
-                _ => self.registry.remove(&k.group),
+                // It may be a consumer group by now.
+                _ if self.registry.live_consumer(&k.group).is_none() => {
+                    self.registry.remove(&k.group);
+                }
+                _ => {}
             },
-            _ => return Ok(Replayed::Skipped(record_type as i16)),
+            _ => match Record::read(&key, value.map(read).transpose()?) {
+                Some((group, record)) => self.replay_consumer(&group, record),
+                None => return Ok(Replayed::Skipped(record_type as i16)),
+            },
         }
         Ok(Replayed::Applied)
+    }
+
+    /// A group becomes a consumer group with its first record of that kind. Records that take
+    /// something away from a group that is not there are left over from one that was.
+    fn replay_consumer(&mut self, name: &Name, record: Record) {
+        if record == Record::Group(None) {
+            if self.registry.live_consumer(name).is_some() {
+                self.registry.remove(name);
+            }
+            return;
+        }
+        if self.registry.live_consumer(name).is_none() {
+            if record.takes_away() {
+                return;
+            }
+            let group = Box::new(ConsumerGroup::new(name.clone()));
+            self.registry.put_any(AnyGroup::Consumer(group));
+        }
+        if let Some(group) = self.registry.consumer_mut(name) {
+            group.apply(record);
+        }
     }
 
     /// A group that has only offsets is not written itself.

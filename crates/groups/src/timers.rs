@@ -12,6 +12,12 @@ use crate::name::Name;
 pub(crate) enum TimerKey {
     /// A member's session, or the patience with a member that is joining.
     Heartbeat { group: Name, member: Name },
+    /// The patience with a member of a consumer group that is to give up partitions.
+    Revoke { group: Name, member: Name },
+    /// The patience with a classic member of a consumer group that is to join again.
+    Rejoin { group: Name, member: Name },
+    /// The patience with a classic member of a consumer group that is to sync.
+    Resync { group: Name, member: Name },
     /// The end of a group's join phase.
     Join { group: Name },
     /// The end of a group's sync phase.
@@ -34,6 +40,13 @@ impl Timers {
             self.by_deadline.remove(&(old, key.clone()));
         }
         self.by_deadline.insert((deadline_ms, key));
+    }
+
+    /// Sets a deadline that is not set yet.
+    pub(crate) fn set_if_absent(&mut self, key: TimerKey, deadline_ms: i64) {
+        if !self.by_key.contains_key(&key) {
+            self.set(key, deadline_ms);
+        }
     }
 
     pub(crate) fn cancel(&mut self, key: TimerKey) {

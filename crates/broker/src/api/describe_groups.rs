@@ -21,10 +21,6 @@ pub(crate) const API: Api = Api {
     handle,
 };
 
-/// Read, Delete, Describe, DescribeConfigs and AlterConfigs, as bits of Kafka's operation codes:
-/// what a group can be asked for.
-const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
-
 fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     let body: DescribeGroupsRequest<'_> = match request.body() {
         Ok(body) => body,
@@ -54,7 +50,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         }
         if operations {
             for group in response.groups.iter_mut().filter(|group| group.error_code == 0) {
-                group.authorized_operations = GROUP_OPERATIONS;
+                group.authorized_operations = group_call::GROUP_OPERATIONS;
             }
         }
         envelope.answer(&response)

@@ -9,6 +9,18 @@ use crate::{
     request::{Answer, Envelope, Outcome, Request},
 };
 
+/// Read, Delete, Describe, DescribeConfigs and AlterConfigs, as bits of Kafka's operation codes:
+/// what a group can be asked for.
+pub(super) const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+
+/// Whether a group protocol is on: `group.coordinator.rebalance.protocols` names it, and for all
+/// but the classic one the feature `group.version` is finalized.
+pub(super) fn is_on(cx: &Context<'_>, protocol: &str) -> bool {
+    let settings = cx.broker.settings.load();
+    let is_named = settings.groups.rebalance_protocols.iter().any(|name| name == protocol);
+    is_named && cx.broker.quorum.image().features().level("group.version") >= 1
+}
+
 /// Who asks, as coordinators want to know it.
 pub(super) fn caller(cx: &Context<'_>, request: &Request) -> groups::Context {
     groups::Context {

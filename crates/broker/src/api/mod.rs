@@ -10,6 +10,8 @@ mod alter_configs;
 mod api_versions;
 mod change;
 mod cluster_view;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -154,7 +156,7 @@ impl Api {
 }
 
 /// Every API that is served, by key.
-pub static APIS: [&Api; 41] = [
+pub static APIS: [&Api; 43] = [
     &produce::API,
     &fetch::API,
     &list_offsets::API,
@@ -192,6 +194,8 @@ pub static APIS: [&Api; 41] = [
     &describe_producers::API,
     &describe_transactions::API,
     &list_transactions::API,
+    &consumer_group_heartbeat::API,
+    &consumer_group_describe::API,
     &get_telemetry_subscriptions::API,
     &push_telemetry::API,
     &list_config_resources::API,

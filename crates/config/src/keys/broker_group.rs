@@ -13,7 +13,7 @@ keys! { Broker:
     "group.max.size" Int "2147483647" [at_least(1)]
         "How many members a group may have.";
     "group.coordinator.rebalance.protocols" List "classic,consumer,streams"
-        [non_empty_list_of(&["consumer", "classic", "share", "streams"]), accepted("Every protocol that is served is on.")]
+        [non_empty_list_of(&["consumer", "classic", "share", "streams"])]
         "Which group protocols are on. Deprecated.";
     "group.coordinator.threads" Int "4" [at_least(1), accepted(RUNTIME)]
         "How many threads the group coordinator has.";

@@ -1,34 +1,34 @@
 //! Groups of the consumer (KIP-848), share (KIP-932) and streams (KIP-1071) protocols.
 
-use super::reason::{CONSUMER_PROTOCOL, SHARE_GROUPS, STREAMS_GROUPS};
+use super::reason::{SHARE_GROUPS, STREAMS_GROUPS};
 use crate::key::{Unit, keys};
 use crate::rule::Rule;
 
 keys! { Broker:
-    "group.consumer.session.timeout.ms" Int "45000" [at_least(1), accepted(CONSUMER_PROTOCOL)]
+    "group.consumer.session.timeout.ms" Int "45000" [at_least(1)]
         "How long a member of consumer groups may be silent before it is removed. A group may be \
          given its own.";
-    "group.consumer.min.session.timeout.ms" Int "45000" [at_least(1), accepted(CONSUMER_PROTOCOL)]
+    "group.consumer.min.session.timeout.ms" Int "45000" [at_least(1)]
         "Shortest session timeout that one of the consumer groups may be given.";
-    "group.consumer.max.session.timeout.ms" Int "60000" [at_least(1), accepted(CONSUMER_PROTOCOL)]
+    "group.consumer.max.session.timeout.ms" Int "60000" [at_least(1)]
         "Longest session timeout that one of the consumer groups may be given.";
-    "group.consumer.heartbeat.interval.ms" Int "5000" [at_least(1), accepted(CONSUMER_PROTOCOL)]
+    "group.consumer.heartbeat.interval.ms" Int "5000" [at_least(1)]
         "How often members of consumer groups send heartbeats. A group may be given its own.";
-    "group.consumer.min.heartbeat.interval.ms" Int "5000" [at_least(1), accepted(CONSUMER_PROTOCOL)]
+    "group.consumer.min.heartbeat.interval.ms" Int "5000" [at_least(1)]
         "Shortest heartbeat interval that one of the consumer groups may be given.";
     "group.consumer.max.heartbeat.interval.ms" Int "15000"
-        [at_least(1), accepted(CONSUMER_PROTOCOL)]
+        [at_least(1)]
         "Longest heartbeat interval that one of the consumer groups may be given.";
     "group.consumer.assignment.interval.ms" Int "1000"
-        [at_least(0), cluster_wide, accepted(CONSUMER_PROTOCOL)]
+        [at_least(0), cluster_wide]
         "Least time between two computations of the assignment in consumer groups. A group may be \
          given its own.";
-    "group.consumer.min.assignment.interval.ms" Int "0" [at_least(0), accepted(CONSUMER_PROTOCOL)]
+    "group.consumer.min.assignment.interval.ms" Int "0" [at_least(0)]
         "Shortest assignment interval that one of the consumer groups may be given.";
     "group.consumer.max.assignment.interval.ms" Int "15000"
-        [at_least(0), accepted(CONSUMER_PROTOCOL)]
+        [at_least(0)]
         "Longest assignment interval that one of the consumer groups may be given.";
-    "group.consumer.max.size" Int "2147483647" [at_least(1), accepted(CONSUMER_PROTOCOL)]
+    "group.consumer.max.size" Int "2147483647" [at_least(1)]
         "How many members one of the consumer groups may have.";
     "group.share.session.timeout.ms" Int "45000" [at_least(1), accepted(SHARE_GROUPS)]
         "How long a member of share groups may be silent before it is removed. A group may be \
@@ -77,13 +77,13 @@ keys! { Broker:
     "group.streams.max.size" Int "2147483647" [at_least(1), accepted(STREAMS_GROUPS)]
         "How many members one of the streams groups may have.";
     "group.consumer.assignors" List "uniform,range"
-        [non_empty_list_of(&[]), accepted(CONSUMER_PROTOCOL)]
+        [non_empty_list_of(&[])]
         "Server-side assignors, the default first.";
     "group.consumer.migration.policy" String "bidirectional"
-        [rule(Rule::OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"])), accepted(CONSUMER_PROTOCOL)]
+        [rule(Rule::OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]))]
         "Between which protocols a group may move while it has members.";
     "group.consumer.regex.refresh.interval.ms" Int "600000"
-        [at_least(10000), internal, accepted(CONSUMER_PROTOCOL)]
+        [at_least(10000), internal]
         "How often the topics behind a subscribed pattern are looked up again.";
     "group.share.assignors" List "simple" [non_empty_list_of(&[]), accepted(SHARE_GROUPS)]
         "The server-side assignor of share groups.";

@@ -1,18 +1,18 @@
 //! Group configurations.
 
-use super::reason::{CONSUMER_PROTOCOL, SHARE_GROUPS, STREAMS_GROUPS};
+use super::reason::{SHARE_GROUPS, STREAMS_GROUPS};
 use crate::key::{keys, same};
 use crate::rule::Rule;
 
 keys! { Group:
     "consumer.session.timeout.ms" Int "45000"
-        [at_least(1), from(&[same("group.consumer.session.timeout.ms")]), accepted(CONSUMER_PROTOCOL)]
+        [at_least(1), from(&[same("group.consumer.session.timeout.ms")])]
         "How long a member may be silent before it is removed.";
     "consumer.heartbeat.interval.ms" Int "5000"
-        [at_least(1), from(&[same("group.consumer.heartbeat.interval.ms")]), accepted(CONSUMER_PROTOCOL)]
+        [at_least(1), from(&[same("group.consumer.heartbeat.interval.ms")])]
         "How often members send heartbeats.";
     "consumer.assignment.interval.ms" Int "1000"
-        [at_least(0), from(&[same("group.consumer.assignment.interval.ms")]), accepted(CONSUMER_PROTOCOL)]
+        [at_least(0), from(&[same("group.consumer.assignment.interval.ms")])]
         "Least time between two computations of the assignment.";
     "share.session.timeout.ms" Int "45000"
         [at_least(1), from(&[same("group.share.session.timeout.ms")]), accepted(SHARE_GROUPS)]

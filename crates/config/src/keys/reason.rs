@@ -3,7 +3,6 @@
 pub(super) const ONE_NODE: &str = "It takes effect with several brokers; a cluster has one node.";
 pub(super) const TIERING: &str = "There is no tiered storage.";
 pub(super) const SECURITY: &str = "Listeners speak PLAINTEXT only.";
-pub(super) const CONSUMER_PROTOCOL: &str = "The consumer group protocol of KIP-848 is not served.";
 pub(super) const SHARE_GROUPS: &str = "Share groups are not served.";
 pub(super) const STREAMS_GROUPS: &str = "Streams groups are not served.";
 pub(super) const METRICS: &str = "Metrics are not sampled.";

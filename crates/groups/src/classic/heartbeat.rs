@@ -12,6 +12,9 @@ impl Coordinator {
         if request.group_id.is_empty() {
             return self.respond(token, heartbeat_response(ErrorCode::InvalidGroupId));
         }
+        if self.meets_consumer_group(&request.group_id) {
+            return self.beat_consumer_group(token, version, request);
+        }
         let beat = |shard: &mut Self, group: &mut Group| shard.beat(group, request);
         let unknown = Err(ErrorCode::UnknownMemberId);
         match self.with_group(&request.group_id, beat).unwrap_or(unknown) {

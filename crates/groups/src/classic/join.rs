@@ -9,11 +9,12 @@ use klamm_protocol::messages::JoinGroupRequest;
 use super::group::{Group, State};
 use super::member::{Member, Terms, protocols_of};
 use super::rebalance::{generation_of, join_error};
-use crate::api::{Context, Token};
+use crate::api::{Context, CoordinatorRecord, Token};
 use crate::appends::{Changes, Then};
 use crate::coordinator::Coordinator;
 use crate::name::Name;
 use crate::records;
+use crate::registry::AnyGroup;
 
 /// From this version on a dynamic member gets its id before it joins.
 const MEMBER_ID_REQUIRED_FROM: i16 = 4;
@@ -61,6 +62,10 @@ impl Coordinator {
         if let Err(error) = self.check_join(&request) {
             return self.respond(token, join_error(&request.member_id, error));
         }
+        if self.meets_consumer_group(&request.group_id) {
+            return self.join_consumer_group(token, context, &request, ids);
+        }
+        let (mut written, former) = self.forget_empty_consumer_group(&request);
         let found = self.registry.take(&request.group_id);
         let is_new_group = found.is_none();
         if is_new_group && !request.member_id.is_empty() {
@@ -73,11 +78,25 @@ impl Coordinator {
         let since_ms = group.state_since_ms;
         self.registry.put(group);
         if is_new_group {
-            let record = records::new_group(&name, since_ms);
-            let changes = Changes { created: Some(name.clone()), ..Changes::default() };
+            written.push(records::new_group(&name, since_ms));
+            let changes = Changes { created: Some(name.clone()), former, ..Changes::default() };
             let then = Then::GroupCreated { group: name, token };
-            self.append(vec![record], changes, Some(then));
+            self.append(written, changes, Some(then));
         }
+    }
+
+    /// A consumer group whose members are gone makes room for a classic one. Returns what takes
+    /// it away.
+    fn forget_empty_consumer_group(
+        &mut self,
+        request: &JoinGroupRequest<'_>,
+    ) -> (Vec<CoordinatorRecord>, Option<AnyGroup>) {
+        let name = request.group_id.as_ref();
+        if !request.member_id.is_empty() || self.registry.live_consumer(name).is_none() {
+            return (Vec::new(), None);
+        }
+        let tombstones = self.group_tombstones(&Name::from(name));
+        (tombstones, self.registry.take_empty_consumer(name))
     }
 
     fn check_join(&self, request: &JoinGroupRequest<'_>) -> Result<(), ErrorCode> {

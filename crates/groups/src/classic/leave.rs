@@ -23,6 +23,12 @@ impl Coordinator {
             MEMBERS_FROM.. => request.members,
             _ => vec![MemberIdentity { member_id: request.member_id, ..Default::default() }],
         };
+        if self.meets_consumer_group(&request.group_id) {
+            let results = self.leave_consumer_group(&Name::from(&*request.group_id), &leaving);
+            let members = leaving.iter().zip(results).map(|(m, result)| member_response(m, result));
+            let response = Response::Leave(leave_response(version, members.collect()));
+            return self.answer_when_durable(token, version, response);
+        }
         let left = self.with_group(&request.group_id, |shard, group| {
             let leave = |m| (shard.leave_member(group, m), m);
             let results: Vec<_> = leaving.iter().map(leave).collect();

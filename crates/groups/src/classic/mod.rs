@@ -19,6 +19,8 @@ mod rebalance;
 mod static_member;
 mod sync;
 
-pub(crate) use group::{Group, State};
+pub(crate) use group::{CONSUMER_PROTOCOL, Group, State};
 pub(crate) use leave::leave_error;
+pub(crate) use rebalance::join_error;
 pub(crate) use static_member::Replaced;
+pub(crate) use sync::sync_error;

@@ -27,11 +27,11 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn cancel_heartbeat(&mut self, group: &Name, member: &Name) {
+    pub(crate) fn cancel_heartbeat(&mut self, group: &Name, member: &Name) {
         self.timers.cancel(TimerKey::Heartbeat { group: group.clone(), member: member.clone() });
     }
 
-    fn schedule_join(&mut self, group: &Group, delay_ms: i32) {
+    pub(crate) fn schedule_join(&mut self, group: &Group, delay_ms: i32) {
         let key = TimerKey::Join { group: group.id.clone() };
         self.timers.set(key, self.now_ms + i64::from(delay_ms));
     }
@@ -43,9 +43,31 @@ impl Coordinator {
         for (member, timeout_ms) in sessions {
             self.schedule_heartbeat(&group.id, &member, timeout_ms);
         }
-        if group.size() > self.settings.group_size_max {
+        if group.state == State::PreparingRebalance {
+            // It is back after an append that failed; who waited has been told to join again.
+            self.schedule_join(group, group.rebalance_timeout_ms());
+        } else if group.size() > self.settings.group_size_max {
             self.prepare_rebalance(group);
         }
+    }
+
+    /// The group stops being a classic group: who waits is to join again, and no deadline stays.
+    pub(crate) fn release(&mut self, group: &mut Group) {
+        let members: Vec<Name> = group.members().map(|m| m.id.clone()).collect();
+        for id in &members {
+            if let Some(token) = group.take_join(id) {
+                self.respond(token, join_error(id, ErrorCode::RebalanceInProgress));
+            }
+            if let Some(token) = group.member_mut(id).and_then(|member| member.sync.take()) {
+                self.respond(token, sync_error(ErrorCode::RebalanceInProgress));
+            }
+        }
+        for id in members.iter().chain(&std::mem::take(&mut group.pending_joins)) {
+            self.cancel_heartbeat(&group.id, id);
+        }
+        group.pending_syncs.clear();
+        self.timers.cancel(TimerKey::Join { group: group.id.clone() });
+        self.timers.cancel(TimerKey::Sync { group: group.id.clone() });
     }
 
     /// Something about the members changed: a new rebalance begins, or the one in progress may
@@ -58,7 +80,7 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn prepare_rebalance(&mut self, group: &mut Group) {
+    pub(crate) fn prepare_rebalance(&mut self, group: &mut Group) {
         if group.state == State::CompletingRebalance {
             self.fail_syncs(group, ErrorCode::RebalanceInProgress);
         }
@@ -223,7 +245,7 @@ fn members_of(group: &Group) -> Vec<JoinGroupResponseMember<'static>> {
     group.members().map(member).collect()
 }
 
-pub(super) fn join_error(member: &str, error: ErrorCode) -> Response {
+pub(crate) fn join_error(member: &str, error: ErrorCode) -> Response {
     Response::Join(JoinGroupResponse {
         error_code: error.code(),
         member_id: member.to_owned().into(),

@@ -25,6 +25,9 @@ impl Coordinator {
         if request.group_id.is_empty() {
             return self.respond(token, sync_error(ErrorCode::InvalidGroupId));
         }
+        if self.meets_consumer_group(&request.group_id) {
+            return self.sync_consumer_group(token, version, &request);
+        }
         let name = Name::from(request.group_id.as_ref());
         let found = self.with_group(&name, |shard, group| match check_sync(group, &request) {
             Ok(()) => shard.sync_member(group, token, request),
@@ -156,7 +159,7 @@ fn assignment_of(group: &Group, id: &str) -> Response {
     })
 }
 
-pub(super) fn sync_error(error: ErrorCode) -> Response {
+pub(crate) fn sync_error(error: ErrorCode) -> Response {
     let error_code = error.code();
     Response::Sync(SyncGroupResponse { error_code, ..SyncGroupResponse::default() })
 }

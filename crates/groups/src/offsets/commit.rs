@@ -16,6 +16,7 @@ use super::store::{Committed, OffsetKey};
 use crate::api::{Response, Token};
 use crate::appends::{Changes, Then};
 use crate::classic::{Group, State};
+use crate::consumer;
 use crate::coordinator::Coordinator;
 use crate::name::Name;
 use crate::records;
@@ -33,7 +34,10 @@ impl Coordinator {
             }
             Ok(())
         };
-        let allowed = match self.with_group(&name, is_member_or_simple) {
+        let of_consumers = self.registry.live_consumer(&name);
+        let of_consumers =
+            of_consumers.map(|group| consumer::offsets::check_commit(group, &request, version));
+        let allowed = match of_consumers.or_else(|| self.with_group(&name, is_member_or_simple)) {
             Some(allowed) => allowed,
             None if request.generation_id_or_member_epoch < 0 => Ok(()),
             None if version >= GROUP_ID_NOT_FOUND_FROM => Err(ErrorCode::GroupIdNotFound),

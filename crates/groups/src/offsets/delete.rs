@@ -11,8 +11,9 @@ use klamm_protocol::wire::Uuid;
 use super::store::{OffsetKey, View};
 use crate::api::{Response, Token};
 use crate::appends::Then;
-use crate::classic::{Group, State};
+use crate::classic::Group;
 use crate::coordinator::Coordinator;
+use crate::registry::AnyGroup;
 
 impl Coordinator {
     pub(crate) fn delete_offsets(
@@ -50,16 +51,13 @@ impl Coordinator {
 
     /// Offsets may go if nobody can be working with them: the group has no members, or we know
     /// what its members subscribe to.
-    fn check_offset_delete(&self, group: &str) -> Result<&Group, ErrorCode> {
+    fn check_offset_delete(&self, group: &str) -> Result<&AnyGroup, ErrorCode> {
         if group.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
         let group = self.registry.live(group).ok_or(ErrorCode::GroupIdNotFound)?;
-        if group.state == State::Empty || group.uses_consumer_protocol() {
-            Ok(group)
-        } else {
-            Err(ErrorCode::NonEmptyGroup)
-        }
+        let is_known = group.as_classic().is_none_or(Group::uses_consumer_protocol);
+        if group.is_empty() || is_known { Ok(group) } else { Err(ErrorCode::NonEmptyGroup) }
     }
 
     fn is_committed(&self, key: &OffsetKey) -> bool {

@@ -6,10 +6,11 @@
 
 use super::store::{Committed, OffsetKey, View};
 use crate::appends::{Changes, Then};
-use crate::classic::{Group, State};
+use crate::classic::State;
 use crate::coordinator::Coordinator;
 use crate::name::Name;
 use crate::records;
+use crate::registry::AnyGroup;
 use crate::timers::TimerKey;
 
 /// Tombstones in one append. Nothing reads them together, so they need not be one batch, and a
@@ -49,14 +50,14 @@ impl Coordinator {
                 && !self.offsets.is_pending(name, topic, partition)
                 && unused.is_some_and(|unused| self.is_expired(unused, committed));
             if is_expired {
-                let (group, topic) = (group.id.clone(), topic.clone());
+                let (group, topic) = (group.id().clone(), topic.clone());
                 expired.push(OffsetKey { group, topic, partition });
             } else {
                 some_stay = true;
             }
         }
         some_stay |= self.offsets.pending_of_group(name).next().is_some();
-        Some((expired, !some_stay && group.state == State::Empty))
+        Some((expired, !some_stay && group.is_empty()))
     }
 
     fn is_expired(&self, unused: Unused, committed: &Committed) -> bool {
@@ -87,14 +88,15 @@ impl Coordinator {
         then: Option<Then>,
     ) {
         let mut records: Vec<_> = keys.iter().map(records::offset_tombstone).collect();
-        records.extend(group.iter().map(records::group_tombstone));
+        records.extend(group.iter().flat_map(|group| self.group_tombstones(group)));
         let offsets = keys.into_iter().map(|key| (key, None)).collect();
         let deleted = group.into_iter().collect();
         self.append(records, Changes { offsets, deleted, ..Changes::default() }, then);
     }
 }
 
-fn unused(group: &Group) -> Option<Unused> {
+fn unused(group: &AnyGroup) -> Option<Unused> {
+    let AnyGroup::Classic(group) = group else { return Some(Unused::SinceCommit) };
     let was_joined = group.protocol_type.is_some();
     match group.state {
         _ if !was_joined => Some(Unused::SinceCommit),

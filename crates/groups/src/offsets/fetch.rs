@@ -16,8 +16,10 @@ use klamm_protocol::wire::Uuid;
 
 use super::store::{Committed, View};
 use crate::api::{Response, Token};
+use crate::consumer;
 use crate::coordinator::Coordinator;
 use crate::name::text;
+use crate::registry::AnyGroup;
 
 /// From this version on a request asks for several groups.
 const GROUPS_FROM: i16 = 8;
@@ -86,6 +88,14 @@ impl Coordinator {
             View::Newest => self.registry.live(name),
             View::Durable => self.registry.visible(name),
         };
+        let member = asked.member_id.as_deref();
+        let checked = group.and_then(AnyGroup::as_consumer).map_or(Ok(()), |group| {
+            consumer::offsets::check_fetch(group, member, asked.member_epoch)
+        });
+        if let Err(error) = checked {
+            let (group_id, error_code) = (name.to_owned().into(), error.code());
+            return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
+        }
         let exists = group.is_some();
         let topics = match &asked.topics {
             Some(topics) => {

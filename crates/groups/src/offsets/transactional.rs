@@ -18,9 +18,11 @@ use super::store::{Committed, OffsetKey};
 use crate::api::{EndTransaction, InTransaction, Response, Token, told_of_append};
 use crate::appends::{Changes, Then, What};
 use crate::classic::{Group, State};
+use crate::consumer;
 use crate::coordinator::Coordinator;
 use crate::name::Name;
 use crate::records;
+use crate::registry::AnyGroup;
 
 /// Clients before this version stumble over COORDINATOR_LOAD_IN_PROGRESS (KAFKA-7296).
 const LOADING_FROM: i16 = 2;
@@ -35,7 +37,10 @@ impl Coordinator {
     ) {
         let name = Name::from(request.group_id.as_ref());
         let allowed = match self.registry.live(&name) {
-            Some(group) => check(group, &request),
+            Some(AnyGroup::Classic(group)) => check(group, &request),
+            Some(AnyGroup::Consumer(group)) => {
+                consumer::offsets::check_transactional(group, &request, &self.image)
+            }
             None if request.generation_id < 0 => Ok(()),
             None => Err(ErrorCode::IllegalGeneration),
         };

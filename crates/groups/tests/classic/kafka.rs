@@ -14,13 +14,17 @@ use std::time::{Duration, Instant};
 
 use klamm_groups::{Request, Response, fetch_response};
 use klamm_protocol::ErrorCode;
+use klamm_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use klamm_protocol::messages::create_topics_request::CreatableTopic;
 use klamm_protocol::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, LeaveGroupRequest,
-    ListGroupsRequest, OffsetFetchRequest,
+    ConsumerGroupDescribeRequest, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteTopicsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
+    LeaveGroupRequest, ListGroupsRequest, MetadataRequest, OffsetFetchRequest,
 };
 use klamm_protocol::wire::{Message, Reader, Request as WireRequest, Writer};
 
-use crate::support::command::Client;
+use crate::support::command::{Client, Command};
+use crate::support::consumer;
 use crate::support::local::learn;
 use crate::support::names::Names;
 use crate::support::{commands, dedent, show};
@@ -37,7 +41,20 @@ pub(crate) fn told(transcript: &str) -> String {
     for step in &mut steps {
         step[1..].sort_unstable();
     }
-    steps.concat().join("\n")
+    without_sizes(&steps.concat().join("\n"))
+}
+
+/// Names of topics are longer there, and so is what speaks of them.
+fn without_sizes(text: &str) -> String {
+    let mut parts = text.split(" bytes").peekable();
+    let mut out = String::new();
+    while let Some(part) = parts.next() {
+        match parts.peek() {
+            Some(_) => out += &format!("{}* bytes", part.trim_end_matches(char::is_numeric)),
+            None => out += part,
+        }
+    }
+    out
 }
 
 /// Plays a script against the Kafka that the environment names.
@@ -50,9 +67,10 @@ pub(crate) fn compare(script: &str) {
 }
 
 fn play(bootstrap: &str, script: &str) -> String {
-    let nonce = format!("~{:08x}", rand::random::<u32>());
+    let nonce = format!("-{:08x}", rand::random::<u32>());
     wait_for_coordinator(bootstrap);
     let mut names = Names::default();
+    names.nonce.clone_from(&nonce);
     let mut clients: BTreeMap<String, Client> = BTreeMap::new();
     let (answers, told) = mpsc::channel::<(String, Response)>();
     let begin = Instant::now();
@@ -61,7 +79,9 @@ fn play(bootstrap: &str, script: &str) -> String {
     while let Some(command) = commands.next() {
         let at = |ms: i64| begin + Duration::from_millis(ms.try_into().expect("a time"));
         std::thread::sleep(at(command.at_ms).saturating_duration_since(Instant::now()));
-        if command.client != "-" {
+        if command.client == "topics" {
+            change_topics(bootstrap, &command, &nonce, &mut names);
+        } else if command.client != "-" {
             let name = command.client.to_owned();
             let new = || Client { generation: -1, ..Client::default() };
             let client = clients.entry(name.clone()).or_insert_with(new);
@@ -91,6 +111,62 @@ fn play(bootstrap: &str, script: &str) -> String {
     transcript
 }
 
+/// Topics are of this run alone; `joins` and commits name them as they are.
+fn change_topics(bootstrap: &str, command: &Command<'_>, nonce: &str, names: &mut Names) {
+    let to = |version| (bootstrap, "test", version);
+    for (topic, count) in consumer::counts(command.group) {
+        let name: std::borrow::Cow<'static, str> = format!("{topic}{nonce}").into();
+        match command.verb {
+            "new" => {
+                let topic = CreatableTopic {
+                    name,
+                    num_partitions: count,
+                    replication_factor: 1,
+                    ..Default::default()
+                };
+                let request = CreateTopicsRequest {
+                    topics: vec![topic],
+                    timeout_ms: 5000,
+                    ..Default::default()
+                };
+                call(to(5), &request).expect("topics");
+            }
+            "grow" => {
+                let topic =
+                    CreatePartitionsTopic { name, count, assignments: None, ..Default::default() };
+                let request = CreatePartitionsRequest {
+                    topics: vec![topic],
+                    timeout_ms: 5000,
+                    ..Default::default()
+                };
+                call(to(1), &request).expect("partitions");
+            }
+            _ => {
+                let request = DeleteTopicsRequest {
+                    topic_names: vec![name],
+                    timeout_ms: 5000,
+                    ..Default::default()
+                };
+                call(to(3), &request).expect("topics");
+            }
+        }
+    }
+    let wanted = || consumer::counts(command.group).into_iter().filter(|_| command.verb == "new");
+    for _ in 0..100 {
+        let described = call(to(12), &MetadataRequest { topics: None, ..Default::default() });
+        for topic in described.expect("metadata").topics {
+            let name = topic.name.as_deref().unwrap_or_default();
+            if let Some(name) = name.strip_suffix(nonce) {
+                names.learn_topic(name, topic.topic_id);
+            }
+        }
+        if wanted().all(|(topic, _)| names.topic_id(&topic).is_some()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn of_this_run(response: Response, nonce: &str) -> Response {
     match response {
         Response::List(mut groups) => {
@@ -117,7 +193,13 @@ fn with_nonce(mut request: Request, nonce: &str) -> Request {
         Request::Commit(r) => mark(&mut r.group_id),
         Request::Fetch { group, .. } => mark(&mut group.group_id),
         Request::OffsetDelete(r) => mark(&mut r.group_id),
-        Request::Describe(names) | Request::DeleteGroups(names) => {
+        Request::ConsumerHeartbeat(r) => {
+            mark(&mut r.group_id);
+            r.subscribed_topic_names.iter_mut().flatten().for_each(mark);
+        }
+        Request::ConsumerDescribe(names)
+        | Request::Describe(names)
+        | Request::DeleteGroups(names) => {
             names.iter_mut().for_each(|name| name.push_str(nonce));
         }
         Request::TxnCommit { request, .. } => mark(&mut request.group_id),
@@ -133,6 +215,12 @@ fn send(bootstrap: &str, client: &str, request: Request, version: i16) -> Option
         Request::Sync(r) => Response::Sync(call(to, &r)?.into_static()),
         Request::Heartbeat(r) => Response::Heartbeat(call(to, &r)?.into_static()),
         Request::Leave(r) => Response::Leave(call(to, &r)?.into_static()),
+        Request::ConsumerHeartbeat(r) => Response::ConsumerHeartbeat(call(to, &r)?.into_static()),
+        Request::ConsumerDescribe(groups) => {
+            let group_ids = groups.into_iter().map(Into::into).collect();
+            let request = ConsumerGroupDescribeRequest { group_ids, ..Default::default() };
+            Response::ConsumerDescribe(call(to, &request)?.into_static().groups)
+        }
         Request::Commit(r) => Response::Commit(call(to, &r)?.into_static()),
         Request::OffsetDelete(r) => Response::OffsetDelete(call(to, &r)?.into_static()),
         Request::TxnCommit { request, .. } => {

@@ -1,4 +1,4 @@
-//! The classic group protocol, told as scripts: what clients do and when, and all that comes of it.
+//! Group protocols, told as scripts: what clients do and when, and all that comes of it.
 //!
 //! A script's lines are commands (`time client verb group options`), each followed by what it
 //! brought about, indented. `check` runs the commands and compares the whole text. The same
@@ -9,6 +9,7 @@
 mod admin;
 mod appends;
 mod commit;
+mod consumer;
 mod expire;
 mod golden;
 mod join;

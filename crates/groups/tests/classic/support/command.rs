@@ -59,12 +59,12 @@ impl<'a> Command<'a> {
         self.options.get(name).copied()
     }
 
-    fn number<T: std::str::FromStr>(&self, name: &str, otherwise: T) -> T {
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str, otherwise: T) -> T {
         self.option(name).map_or(otherwise, |v| v.parse().ok().expect("a number"))
     }
 
     /// A group name; `''` is the empty one.
-    fn group_id(&self) -> String {
+    pub(crate) fn group_id(&self) -> String {
         if self.group == "''" { String::new() } else { self.group.to_owned() }
     }
 
@@ -76,6 +76,7 @@ impl<'a> Command<'a> {
             "beat" => 4,
             "txn" => 5,
             "describe" => 6,
+            "ask" | "show" => 1,
             "delete" => 2,
             _ => 0,
         };
@@ -96,7 +97,7 @@ impl<'a> Command<'a> {
                 member_id,
                 group_instance_id,
                 protocol_type: self.option("type").unwrap_or("consumer").to_owned().into(),
-                protocols: self.protocols(),
+                protocols: self.protocols(names),
                 ..JoinGroupRequest::default()
             }),
             "sync" => Request::Sync(SyncGroupRequest {
@@ -128,20 +129,19 @@ impl<'a> Command<'a> {
                 member_id,
                 group_instance_id,
                 retention_time_ms: self.number("retention", -1),
-                topics: self.committed(),
+                topics: self.committed(names),
                 ..OffsetCommitRequest::default()
             }),
             "fetch" => Request::Fetch {
-                group: OffsetFetchRequestGroup {
-                    group_id,
-                    topics: self.fetched(),
-                    ..OffsetFetchRequestGroup::default()
-                },
+                group: self.fetched_group(member_id, generation_id, names),
                 require_stable: self.option("stable").is_some(),
             },
-            "forget" => {
-                Request::OffsetDelete(OffsetDeleteRequest { group_id, topics: self.forgotten() })
-            }
+            "forget" => Request::OffsetDelete(OffsetDeleteRequest {
+                group_id,
+                topics: self.forgotten(names),
+            }),
+            "ask" => Request::ConsumerHeartbeat(super::consumer::ask(self, client, names)),
+            "show" => Request::ConsumerDescribe(list(self.group)),
             "describe" => Request::Describe(list(self.group)),
             "delete" => Request::DeleteGroups(list(self.group)),
             "list" => Request::List {
@@ -161,7 +161,7 @@ impl<'a> Command<'a> {
                     generation_id: self.number("gen", client.generation),
                     member_id,
                     group_instance_id: self.option("i").map(|i| i.to_owned().into()),
-                    topics: self.committed().into_iter().map(in_transaction).collect(),
+                    topics: self.committed(names).into_iter().map(in_transaction).collect(),
                     ..TxnOffsetCommitRequest::default()
                 },
                 guard: Guard::Ongoing,
@@ -177,8 +177,25 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// `as` says who asks.
+    fn fetched_group(
+        &self,
+        member_id: Cow<'static, str>,
+        generation_id: i32,
+        names: &Names,
+    ) -> OffsetFetchRequestGroup<'static> {
+        let says = self.option("as").is_some();
+        OffsetFetchRequestGroup {
+            group_id: self.group_id().into(),
+            member_id: says.then_some(member_id),
+            member_epoch: if says { generation_id } else { -1 },
+            topics: self.fetched(names),
+            ..OffsetFetchRequestGroup::default()
+        }
+    }
+
     /// `m=` is a short name or an id, `m=?` none; else the client's own.
-    fn member(&self, client: &Client, names: &Names) -> String {
+    pub(crate) fn member(&self, client: &Client, names: &Names) -> String {
         match self.option("m") {
             None => client.member.clone(),
             Some("?") => String::new(),
@@ -187,10 +204,13 @@ impl<'a> Command<'a> {
     }
 
     /// `p=range,rr` names protocols, `p=` none; `sub=t,u` is what a consumer says under each.
-    fn protocols(&self) -> Vec<JoinGroupRequestProtocol<'static>> {
+    fn protocols(&self, of: &Names) -> Vec<JoinGroupRequestProtocol<'static>> {
         let names = self.option("p").map_or(vec!["range".to_owned()], list);
         let metadata = |name: &str| match self.option("sub") {
-            Some(topics) => subscription(topics),
+            Some(topics) => {
+                let named: Vec<_> = list(topics).iter().map(|t| of.topic_name(t)).collect();
+                subscription(&named.join(","))
+            }
             None => self.option("meta").unwrap_or(name).as_bytes().to_vec(),
         };
         let protocol = |name: String| JoinGroupRequestProtocol {
@@ -201,14 +221,19 @@ impl<'a> Command<'a> {
         names.into_iter().map(protocol).collect()
     }
 
-    /// `assign=a1:x,b1:y`
+    /// `assign=a1:x,b1:y`, or `assign=a1:t/0/1,b1:t/2` for partitions.
     fn assignments(&self, names: &Names) -> Vec<SyncGroupRequestAssignment<'static>> {
         let assigned = self.option("assign").map(list).unwrap_or_default();
         let part = |text: String| {
             let (short, part) = text.split_once(':').expect("member:part");
             SyncGroupRequestAssignment {
                 member_id: names.long(short).into(),
-                assignment: part.as_bytes().to_vec().into(),
+                assignment: match part.split_once('/') {
+                    Some((topic, partitions)) => {
+                        super::consumer::assignment(&names.topic_name(topic), partitions).into()
+                    }
+                    None => part.as_bytes().to_vec().into(),
+                },
                 ..SyncGroupRequestAssignment::default()
             }
         };
@@ -232,7 +257,7 @@ impl<'a> Command<'a> {
     }
 
     /// `t:0=5` or `t:0=5:text`, separated by commas.
-    fn committed(&self) -> Vec<OffsetCommitRequestTopic<'static>> {
+    fn committed(&self, names: &Names) -> Vec<OffsetCommitRequestTopic<'static>> {
         let mut topics = Vec::new();
         for item in self.option("at").map(list).unwrap_or_default() {
             let (partition, rest) = item.split_once('=').expect("topic:partition=offset");
@@ -242,8 +267,8 @@ impl<'a> Command<'a> {
                 None => (rest, None),
             };
             topics.push(OffsetCommitRequestTopic {
-                name: topic.into(),
-                topic_id: Uuid::from_u128(self.number("id", 0)),
+                topic_id: names.topic_id(&topic).unwrap_or(Uuid::from_u128(self.number("id", 0))),
+                name: names.topic_name(&topic).into(),
                 partitions: vec![OffsetCommitRequestPartition {
                     partition_index,
                     committed_offset: offset.parse().expect("an offset"),
@@ -259,11 +284,11 @@ impl<'a> Command<'a> {
     }
 
     /// `at=t:0,t:1`; without it all.
-    fn fetched(&self) -> Option<Vec<OffsetFetchRequestTopics<'static>>> {
+    fn fetched(&self, names: &Names) -> Option<Vec<OffsetFetchRequestTopics<'static>>> {
         let topic = |item: String| {
             let (topic, partition) = topic_partition(&item);
             OffsetFetchRequestTopics {
-                name: topic.into(),
+                name: names.topic_name(&topic).into(),
                 topic_id: Uuid::from_u128(self.number("id", 0)),
                 partition_indexes: vec![partition],
                 ..OffsetFetchRequestTopics::default()
@@ -272,11 +297,11 @@ impl<'a> Command<'a> {
         Some(list(self.option("at")?).into_iter().map(topic).collect())
     }
 
-    fn forgotten(&self) -> Vec<OffsetDeleteRequestTopic<'static>> {
+    fn forgotten(&self, names: &Names) -> Vec<OffsetDeleteRequestTopic<'static>> {
         let topic = |item: String| {
             let (topic, partition_index) = topic_partition(&item);
             let partitions = vec![OffsetDeleteRequestPartition { partition_index }];
-            OffsetDeleteRequestTopic { name: topic.into(), partitions }
+            OffsetDeleteRequestTopic { name: names.topic_name(&topic).into(), partitions }
         };
         list(self.option("at").unwrap_or_default()).into_iter().map(topic).collect()
     }
@@ -299,15 +324,15 @@ fn in_transaction(
     }
 }
 
-fn list(text: &str) -> Vec<String> {
+pub(crate) fn list(text: &str) -> Vec<String> {
     text.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
 
-fn some(text: &str) -> Option<Cow<'static, str>> {
+pub(crate) fn some(text: &str) -> Option<Cow<'static, str>> {
     if text == "null" { None } else { Some(text.to_owned().into()) }
 }
 
-fn topic_partition(text: &str) -> (String, i32) {
+pub(crate) fn topic_partition(text: &str) -> (String, i32) {
     let (topic, partition) = text.split_once(':').expect("topic:partition");
     (topic.to_owned(), partition.parse().expect("a partition"))
 }

@@ -39,6 +39,7 @@ pub(crate) struct Local {
     held: VecDeque<(AppendId, Vec<Entry>)>,
     ids: u64,
     tokens: u64,
+    topics: super::consumer::Topics,
     events: Vec<Event>,
 }
 
@@ -89,6 +90,7 @@ impl Local {
             held: VecDeque::new(),
             ids: 0,
             tokens: 0,
+            topics: super::consumer::Topics::default(),
             events: Vec::new(),
         }
     }
@@ -107,6 +109,7 @@ impl Local {
                 let effects = self.shard.topics_deleted(now, &[(command.verb, Uuid::ONE)]);
                 self.carry_out(now, effects);
             }
+            "topics" => self.change_topics(now, command),
             "unload" => {
                 let effects = self.shard.unload(now);
                 self.carry_out(now, effects);
@@ -114,6 +117,12 @@ impl Local {
             "restart" => self.restart(now),
             _ => self.request(now, command),
         }
+    }
+
+    fn change_topics(&mut self, now: i64, command: &Command<'_>) {
+        let (changed, created) = self.topics.change(command, &mut self.names);
+        let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
+        self.shard.metadata_changed(now, self.topics.image(), &changed, created);
     }
 
     fn request(&mut self, now: i64, command: &Command<'_>) {
@@ -202,6 +211,7 @@ impl Local {
             let value = record.value.as_deref();
             self.shard.apply_in(now, producer_id, &record.key, value).expect("our own record");
         }
+        self.shard.metadata_changed(now, self.topics.image(), &[], false);
         let effects = self.shard.loaded(now);
         self.carry_out(now, effects);
     }
@@ -228,6 +238,14 @@ pub(crate) fn learn(
     clients: &mut BTreeMap<String, Client>,
 ) {
     let client = clients.entry(name.to_owned()).or_default();
+    if let Response::ConsumerHeartbeat(beat) = response
+        && beat.error_code == 0
+    {
+        let id = beat.member_id.as_deref().unwrap_or_default();
+        names.learn(name, id);
+        client.member = id.to_owned();
+        client.generation = beat.member_epoch;
+    }
     if let Response::Join(join) = response {
         names.learn(name, &join.member_id);
         if !join.member_id.is_empty() {

@@ -1,15 +1,22 @@
 //! The script runner.
 
 pub(crate) mod command;
+pub(crate) mod consumer;
 pub(crate) mod local;
 pub(crate) mod names;
 pub(crate) mod show;
 
-use klamm_groups::Settings;
+use klamm_groups::{ConsumerSettings, Settings};
 
 /// The settings of most scripts: short sessions are allowed.
 pub(crate) fn settings() -> Settings {
-    Settings { session_timeout_min_ms: 100, initial_rebalance_delay_ms: 0, ..Settings::default() }
+    let consumer = ConsumerSettings { assignment_interval_ms: 0, ..ConsumerSettings::default() };
+    Settings {
+        session_timeout_min_ms: 100,
+        initial_rebalance_delay_ms: 0,
+        consumer,
+        ..Settings::default()
+    }
 }
 
 /// Runs the commands of a script and compares everything that came of them, and if a Kafka is

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use klamm_protocol::wire::Uuid;
+
 #[derive(Default)]
 pub(crate) struct Names {
     short: BTreeMap<String, String>,
     long: BTreeMap<String, String>,
     count: BTreeMap<String, usize>,
+    topics: BTreeMap<String, Uuid>,
+    /// What the names of topics that the script makes end with.
+    pub(crate) nonce: String,
 }
 
 impl Names {
@@ -20,6 +25,26 @@ impl Names {
         let short = format!("{client}{count}");
         self.long.insert(short.clone(), id.to_owned());
         self.short.insert(id.to_owned(), short);
+    }
+
+    pub(crate) fn learn_topic(&mut self, topic: &str, id: Uuid) {
+        self.topics.insert(topic.to_owned(), id);
+    }
+
+    pub(crate) fn topic_id(&self, topic: &str) -> Option<Uuid> {
+        self.topics.get(topic).copied()
+    }
+
+    /// A topic as the broker knows it.
+    pub(crate) fn topic_name(&self, topic: &str) -> String {
+        let nonce = if self.topics.contains_key(topic) { &*self.nonce } else { "" };
+        format!("{topic}{nonce}")
+    }
+
+    /// The name of a topic; `?` if it was never heard of.
+    pub(crate) fn topic(&self, id: Uuid) -> &str {
+        let found = self.topics.iter().find(|(_, known)| **known == id);
+        found.map_or("?", |(name, _)| name)
     }
 
     pub(crate) fn short(&self, id: &str) -> String {

@@ -14,9 +14,10 @@ use klamm_protocol::messages::{
 };
 use klamm_protocol::wire::Message;
 
+use super::consumer;
 use super::names::Names;
 
-fn error(code: i16) -> &'static str {
+pub(crate) fn error(code: i16) -> &'static str {
     match ErrorCode::from_code(code) {
         Some(ErrorCode::None) => "ok",
         Some(error) => error.name(),
@@ -34,6 +35,9 @@ pub(crate) fn as_sent(request: Request, version: i16) -> Request {
         Request::Join(r) => Request::Join(read(r.to_bytes(version), version)),
         Request::Sync(r) => Request::Sync(read(r.to_bytes(version), version)),
         Request::Heartbeat(r) => Request::Heartbeat(read(r.to_bytes(version), version)),
+        Request::ConsumerHeartbeat(r) => {
+            Request::ConsumerHeartbeat(read(r.to_bytes(version), version))
+        }
         Request::Leave(r) => Request::Leave(read(r.to_bytes(version), version)),
         other => other,
     }
@@ -45,12 +49,15 @@ pub(crate) fn as_read(response: &Response, version: i16) -> Response {
         Response::Join(r) => Response::Join(read(r.to_bytes(version), version)),
         Response::Sync(r) => Response::Sync(read(r.to_bytes(version), version)),
         Response::Heartbeat(r) => Response::Heartbeat(read(r.to_bytes(version), version)),
+        Response::ConsumerHeartbeat(r) => {
+            Response::ConsumerHeartbeat(read(r.to_bytes(version), version))
+        }
         Response::Leave(r) => Response::Leave(read(r.to_bytes(version), version)),
         other => other.clone(),
     }
 }
 
-fn opt(text: Option<&str>) -> &str {
+pub(crate) fn opt(text: Option<&str>) -> &str {
     match text {
         None => "null",
         Some("") => "-",
@@ -62,7 +69,7 @@ fn bytes(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok("") => "-".to_owned(),
         Ok(text) if text.chars().all(|c| c.is_ascii_graphic()) => text.to_owned(),
-        _ => format!("{} bytes", bytes.len()),
+        _ => consumer::assigned(bytes).unwrap_or_else(|| format!("{} bytes", bytes.len())),
     }
 }
 
@@ -82,6 +89,10 @@ pub(crate) fn response(response: &Response, names: &Names) -> String {
         }
         Response::Heartbeat(r) => format!("beat {}", error(r.error_code)),
         Response::Leave(r) => leave(r, names),
+        Response::ConsumerHeartbeat(r) => consumer::heard(r, names),
+        Response::ConsumerDescribe(groups) => {
+            groups.iter().map(|g| consumer::described(g, names)).collect::<Vec<_>>().join("; ")
+        }
         Response::Commit(r) => commit(r),
         Response::TxnCommit(r) => txn(r),
         Response::EndTransaction(error) => format!("end {}", error.name()),
@@ -208,7 +219,7 @@ pub(crate) fn record(record: &CoordinatorRecord, names: &Names) -> String {
     let what = match &key {
         CoordinatorRecordKey::OffsetCommit(k) => format!("{} {}:{}", k.group, k.topic, k.partition),
         CoordinatorRecordKey::GroupMetadata(k) => k.group.to_string(),
-        other => panic!("we do not write {other:?}"),
+        other => return consumer::record(other, record.value.as_deref(), names),
     };
     let Some(value) = record.value.as_deref() else { return format!("{what} deleted") };
     let version = value[1];

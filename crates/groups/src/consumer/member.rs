@@ -1,0 +1,163 @@
+//! One member of a consumer group, of the consumer protocol or of the classic one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use klamm_metadata::Image;
+use klamm_protocol::wire::Uuid;
+
+use super::group::ConsumerGroup;
+use crate::classic::member::Protocol;
+use crate::modern::{Assignment, Owned, assignment, topics};
+use crate::name::Name;
+
+/// How far a member has come on its way to its target assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemberState {
+    /// It has all that it was to have at its epoch.
+    Stable,
+    /// It is to give up partitions, and has not confirmed that it did.
+    Unrevoked,
+    /// It waits for partitions that others have not given up yet.
+    Unreleased,
+    /// Written by a later release: the member has to begin anew.
+    Unknown,
+}
+
+impl MemberState {
+    pub(crate) fn from_number(number: i8) -> Self {
+        match number {
+            0 => Self::Stable,
+            1 => Self::Unrevoked,
+            2 => Self::Unreleased,
+            _ => Self::Unknown,
+        }
+    }
+
+    pub(crate) fn number(self) -> i8 {
+        match self {
+            Self::Stable => 0,
+            Self::Unrevoked => 1,
+            Self::Unreleased => 2,
+            Self::Unknown => 127,
+        }
+    }
+}
+
+/// What a member of the classic protocol said when it joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClassicTerms {
+    pub(crate) session_timeout_ms: i32,
+    /// Most preferred first; not empty.
+    pub(crate) protocols: Vec<Protocol>,
+}
+
+/// What a member tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub(crate) instance_id: Option<Name>,
+    pub(crate) rack_id: Option<Name>,
+    pub(crate) client_id: Name,
+    pub(crate) client_host: Name,
+    pub(crate) rebalance_timeout_ms: i32,
+    pub(crate) topics: Arc<BTreeSet<Name>>,
+    /// Empty if it subscribes to no pattern.
+    pub(crate) pattern: Name,
+    pub(crate) assignor: Option<Name>,
+    /// Set for members of the classic protocol.
+    pub(crate) classic: Option<Arc<ClassicTerms>>,
+}
+
+impl Default for Subscription {
+    fn default() -> Self {
+        let empty = || Name::from("");
+        Self {
+            instance_id: None,
+            rack_id: None,
+            client_id: empty(),
+            client_host: empty(),
+            rebalance_timeout_ms: -1,
+            topics: Arc::default(),
+            pattern: empty(),
+            assignor: None,
+            classic: None,
+        }
+    }
+}
+
+/// What a member has, and at which epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Current {
+    pub(crate) epoch: i32,
+    pub(crate) previous_epoch: i32,
+    pub(crate) state: MemberState,
+    pub(crate) assigned: Owned,
+    /// What it is to give up and may still be working on.
+    pub(crate) revoking: Owned,
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            previous_epoch: 0,
+            state: MemberState::Stable,
+            assigned: Owned::default(),
+            revoking: Owned::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: Name,
+    pub(crate) said: Subscription,
+    pub(crate) has: Current,
+}
+
+impl Member {
+    pub(crate) fn new(id: Name) -> Self {
+        Self { id, said: Subscription::default(), has: Current::default() }
+    }
+
+    pub(crate) fn is_classic(&self) -> bool {
+        self.said.classic.is_some()
+    }
+
+    /// Whether the member has all of the target assignment of this epoch.
+    pub(crate) fn is_reconciled_to(&self, epoch: i32) -> bool {
+        self.has.state == MemberState::Stable && self.has.epoch == epoch
+    }
+
+    /// The session timeout that a member of the classic protocol asked for.
+    pub(crate) fn classic_session_timeout_ms(&self) -> Option<i32> {
+        self.said.classic.as_ref().map(|terms| terms.session_timeout_ms)
+    }
+
+    /// The classic protocol that a member is told in a join, and speaks: its first.
+    pub(crate) fn classic_protocol(&self) -> Option<&Protocol> {
+        self.said.classic.as_ref()?.protocols.first()
+    }
+
+    /// The topics that the member subscribes to, by name or by pattern, as far as they exist.
+    pub(crate) fn topic_ids(&self, group: &ConsumerGroup, image: &Image) -> BTreeSet<Uuid> {
+        let resolved = group.resolved(&self.said.pattern);
+        let matching = resolved.iter().flat_map(|resolved| resolved.topics.iter());
+        topics::ids_of(image, self.said.topics.iter().chain(matching))
+    }
+
+    /// All that it has, be it only until it confirms to have given it up.
+    pub(crate) fn owned(&self) -> Assignment {
+        let mut owned: BTreeMap<Uuid, BTreeSet<i32>> = BTreeMap::new();
+        let (assigned, revoking) = (&self.has.assigned, &self.has.revoking);
+        for (topic, partition) in assignment::each(assigned).chain(assignment::each(revoking)) {
+            owned.entry(topic).or_default().insert(partition);
+        }
+        Arc::new(owned)
+    }
+
+    /// What it is to have of that, without epochs.
+    pub(crate) fn assigned(&self) -> Assignment {
+        assignment::partitions_of(&self.has.assigned)
+    }
+}

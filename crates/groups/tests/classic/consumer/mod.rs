@@ -1,0 +1,8 @@
+//! Consumer groups (KIP-848).
+
+mod durability;
+mod membership;
+mod migration;
+mod offsets;
+mod statics;
+mod subscriptions;
