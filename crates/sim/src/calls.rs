@@ -1,6 +1,7 @@
 //! The requests that clients make, each told to the oracle and noted in the trace.
 
 mod admin;
+mod consumer_group;
 mod fetch;
 mod groups;
 mod offsets;
@@ -11,6 +12,7 @@ pub(crate) use admin::{
     WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
     delete_records, delete_topic, describe_topic, find_coordinator, list_topics,
 };
+pub(crate) use consumer_group::{Heard, Heartbeat, Parts, consumer_heartbeat};
 pub(crate) use fetch::{Session, Want, fetch};
 pub(crate) use groups::{Joined, heartbeat, join, leave, sync};
 pub(crate) use offsets::{Committer, commit, committed, list_offset};

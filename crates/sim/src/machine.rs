@@ -22,6 +22,9 @@ pub(crate) const FIRM_DIR: &str = "/data/a";
 /// Where the metadata are, in the directory that does not fail.
 pub(crate) const METADATA_DIR: &str = "/data/a/__cluster_metadata-0";
 
+/// How long a member of the consumer protocol may be silent, milliseconds.
+pub(crate) const CONSUMER_SESSION_MS: i64 = 3_000;
+
 /// The longest that a start may take, whatever the disk does.
 const START: Duration = Duration::from_secs(60);
 
@@ -153,6 +156,11 @@ fn config(world: &World) -> Result<BrokerConfig, String> {
         ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000".to_owned()),
         ("group.initial.rebalance.delay.ms", "100".to_owned()),
         ("group.min.session.timeout.ms", "100".to_owned()),
+        ("group.consumer.min.session.timeout.ms", "100".to_owned()),
+        ("group.consumer.session.timeout.ms", CONSUMER_SESSION_MS.to_string()),
+        ("group.consumer.min.heartbeat.interval.ms", "100".to_owned()),
+        ("group.consumer.heartbeat.interval.ms", "500".to_owned()),
+        ("group.consumer.assignment.interval.ms", "200".to_owned()),
         ("log.retention.check.interval.ms", plan.retention_check_ms.to_string()),
         ("log.flush.offset.checkpoint.interval.ms", checkpoint_ms.clone()),
         ("log.flush.start.offset.checkpoint.interval.ms", checkpoint_ms.clone()),

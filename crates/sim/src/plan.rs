@@ -60,6 +60,10 @@ pub(crate) struct Plan {
     pub(crate) static_members: u64,
     /// Transactional producers.
     pub(crate) transactors: u64,
+    /// Members of a group in the consumer protocol.
+    pub(crate) modern_members: u64,
+    /// Static ones of them.
+    pub(crate) modern_statics: u64,
     /// The longest pause of a client between two requests, milliseconds.
     pub(crate) think_ms: u64,
     /// The largest value of a record, bytes.
@@ -137,6 +141,8 @@ impl Plan {
             delete_retention_ms: i64::try_from(between(500, 4_000)).unwrap_or(0),
             cleaner_backoff_ms: between(50, 2_000),
             cleaner_bytes: between(10_000, 1_000_000),
+            modern_members: if random.chance(1, 2) { between(1, 4) } else { 0 },
+            modern_statics: if random.chance(1, 3) { between(1, 2) } else { 0 },
         }
     }
 }

@@ -2,6 +2,7 @@
 //! It joins, keeps and gives up membership, and tells the member what it is to consume.
 
 use klamm_groups as groups;
+use klamm_log::planted::planted;
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse},
@@ -27,7 +28,10 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         let refused = failed(ErrorCode::UnsupportedVersion);
         return Outcome::Now(request.envelope().answer(&refused));
     }
-    let body = body.into_static();
+    let mut body = body.into_static();
+    if planted("believe-revoked") {
+        body.topic_partitions = Some(Vec::new());
+    }
     let group = body.group_id.clone();
     let wanted = groups::Request::ConsumerHeartbeat(body);
     group_call::call(cx, &request, &group, wanted, |envelope, result| {

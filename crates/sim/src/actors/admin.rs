@@ -137,7 +137,9 @@ async fn forget(world: &World, client: &mut Client, change: Change) -> Option<Er
     let at = usize::try_from(client.random.below(commits.len() as u64)).unwrap_or(0);
     let (group, place) = commits.get(at)?;
     let result = match change {
-        Change::DeleteGroup if group == super::GROUP => return None,
+        Change::DeleteGroup if group == super::GROUP || group == super::MODERN_GROUP => {
+            return None;
+        }
         Change::DeleteGroup => delete_group(world, client, group).await,
         _ => delete_offset(world, client, group, place).await,
     };

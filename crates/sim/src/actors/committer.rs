@@ -24,7 +24,13 @@ pub(crate) async fn keep_committing(world: Arc<World>, name: String) {
                 world.note(&name, &format!("{place:?} committed: {found:?}"));
             }
             _ => {
-                let who = Committer { group: &group, generation: -1, member: "", instance: None };
+                let who = Committer {
+                    group: &group,
+                    generation: -1,
+                    member: "",
+                    instance: None,
+                    oldest: 0,
+                };
                 let done = commit(&world, &mut client, who, (&place, topic)).await;
                 world.note(&name, &format!("{place:?} commit: {done:?}"));
                 if done == Some(klamm_protocol::ErrorCode::None) {

@@ -173,7 +173,13 @@ async fn work(
         return None;
     };
     let (generation, member) = (joined.generation, joined.member.as_str());
-    let who = Committer { group: GROUP, generation, member, instance: joined.instance.as_deref() };
+    let who = Committer {
+        group: GROUP,
+        generation,
+        member,
+        instance: joined.instance.as_deref(),
+        oldest: 0,
+    };
     let done = commit(world, client, who, (place, topic)).await;
     if done == Some(ErrorCode::None) {
         world.stats().commits += 1;

@@ -5,12 +5,14 @@ mod committer;
 mod consumer;
 pub(crate) mod keeper;
 mod member;
+mod modern_member;
 pub(crate) mod operator;
 mod pipeline;
 mod producer;
 pub(crate) mod transactor;
 
 pub(crate) use member::GROUP;
+pub(crate) use modern_member::GROUP as MODERN_GROUP;
 
 use std::sync::Arc;
 
@@ -60,6 +62,13 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
     if plan.transactors > 0 {
         let name = "committed-reader".to_owned();
         clients.push(tokio::spawn(transactor::watch(Arc::clone(world), name)));
+    }
+    for (count, kind) in [(plan.modern_members, "modern"), (plan.modern_statics, "stable")] {
+        for at in 0..count {
+            let (world, name) = (Arc::clone(world), format!("{kind}-{at}"));
+            let is_static = kind == "stable";
+            clients.push(tokio::spawn(modern_member::take_part(world, name, is_static)));
+        }
     }
     clients
 }

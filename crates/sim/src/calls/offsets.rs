@@ -34,6 +34,8 @@ pub(crate) struct Committer<'a> {
     pub(crate) member: &'a str,
     /// The name of a static member.
     pub(crate) instance: Option<&'a str>,
+    /// The oldest version that may be used, beside what a static member needs.
+    pub(crate) oldest: i16,
 }
 
 /// Commits the next number for a partition. Gives the error, if there was an answer.
@@ -43,7 +45,7 @@ pub(crate) async fn commit(
     who: Committer<'_>,
     (place, topic): (&Place, Topic),
 ) -> Option<ErrorCode> {
-    let oldest = if who.instance.is_some() { 7 } else { 0 };
+    let oldest = if who.instance.is_some() { 7 } else { 0 }.max(who.oldest);
     let version = client.version_within::<OffsetCommitRequest<'_>>(oldest, i16::MAX);
     let number = world.oracle().committing(who.group, place);
     let partition = OffsetCommitRequestPartition {
@@ -86,6 +88,8 @@ pub(crate) async fn commit(
         ErrorCode::IllegalGeneration
         | ErrorCode::UnknownMemberId
         | ErrorCode::FencedInstanceId
+        | ErrorCode::StaleMemberEpoch
+        | ErrorCode::GroupIdNotFound
         | ErrorCode::RebalanceInProgress
         | ErrorCode::CoordinatorLoadInProgress
         | ErrorCode::UnknownTopicOrPartition

@@ -18,6 +18,7 @@ mod log_start;
 mod no_panic;
 mod nothing_invented;
 mod offsets_once;
+mod one_consumer;
 mod one_owner;
 mod partition;
 mod producer_order;
@@ -49,7 +50,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 27] = [
+pub const INVARIANTS: [Invariant; 28] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -63,6 +64,7 @@ pub const INVARIANTS: [Invariant; 27] = [
     log_start::START_ONLY_ADVANCES,
     committed_offsets::COMMITS_SURVIVE,
     one_owner::ONE_OWNER,
+    one_consumer::ONE_CONSUMER,
     generations::GENERATIONS_ADVANCE,
     fenced::FENCED,
     topics::TOPICS_SURVIVE,
@@ -108,6 +110,9 @@ pub(crate) struct Oracle {
     /// By group and the partition that the commit is about.
     pub(crate) commits: BTreeMap<(String, Place), CommitModel>,
     groups: BTreeMap<String, generations::GroupModel>,
+    consumers: BTreeMap<String, one_consumer::Consumers>,
+    /// How often the broker died in a way that may have taken what was told.
+    pub(crate) crashes: u64,
     buried: BTreeMap<String, recreated::Buried>,
     configs: configs::Configs,
     /// The compacted topic.
@@ -168,6 +173,10 @@ impl Oracle {
     pub(crate) fn crashed(&mut self) {
         self.ended();
         let sync = self.offsets_sync;
+        self.crashes += 1;
+        if !sync {
+            self.consumers_forgotten();
+        }
         self.partitions.values_mut().for_each(PartitionModel::crashed);
         self.commits.values_mut().for_each(CommitModel::crashed);
         self.groups.values_mut().for_each(|group| group.crashed(sync));

@@ -61,6 +61,7 @@ fn the_answer_comes_before_the_sync() {
             "committed-whole",
             "committed-only",
             "transaction-fenced",
+            "one-consumer",
         ],
     );
 }
@@ -68,6 +69,16 @@ fn the_answer_comes_before_the_sync() {
 #[test]
 fn the_record_of_a_group_is_lost() {
     check("lose-group-record", &["generations-advance", "one-owner"]);
+}
+
+#[test]
+fn what_a_consumer_has_is_not_written() {
+    check("lose-current-assignment", &["one-consumer"]);
+}
+
+#[test]
+fn a_consumer_is_believed_to_have_given_up_at_once() {
+    check("believe-revoked", &["one-consumer"]);
 }
 
 #[test]
