@@ -3,6 +3,7 @@ public final class Interop {
     public static void main(String[] args) {
         Records.run();
         Groups.run();
+        ModernGroups.run();
         Transactions.run();
         AdminCalls.run();
         Clients.ADMIN.close();

@@ -148,11 +148,16 @@ impl<'a> Command<'a> {
                 states: self.option("states").map(list).unwrap_or_default(),
                 types: self.option("types").map(list).unwrap_or_default(),
             },
-            _ => self.in_transaction(client, member_id),
+            _ => self.in_transaction(client, member_id, names),
         }
     }
 
-    fn in_transaction(&self, client: &Client, member_id: Cow<'static, str>) -> Request {
+    fn in_transaction(
+        &self,
+        client: &Client,
+        member_id: Cow<'static, str>,
+        names: &Names,
+    ) -> Request {
         match self.verb {
             "txn" => Request::TxnCommit {
                 request: TxnOffsetCommitRequest {
