@@ -1,6 +1,7 @@
 //! Consumer groups (KIP-848).
 
 mod durability;
+mod many;
 mod membership;
 mod migration;
 mod offsets;
