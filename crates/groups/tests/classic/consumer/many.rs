@@ -61,7 +61,7 @@ fn beat(shard: &mut Coordinator, now: i64, name: &str, client: &mut Client) -> b
                 gives_up = count(&has) < count(&client.has);
                 client.has = has;
             }
-            Effect::Respond { response, .. } => panic!("{response:?}"),
+            other => panic!("{other:?}"),
         }
     }
     gives_up
