@@ -136,9 +136,9 @@ fn take(world: &World, member: &mut Member, heard: Heard, sent_ms: i64, crashes:
 async fn leave(world: &World, client: &mut Client, member: &mut Member) {
     // A static member keeps its place when it is soon back.
     let stays = member.instance.is_some() && client.random.chance(1, 2);
-    if !stays {
-        world.oracle().still_has(GROUP, member.owner(), &Parts::new());
-    }
+    // What it was giving up it no longer has in either case.
+    let keeps = if stays { member.has.clone() } else { Parts::new() };
+    world.oracle().still_has(GROUP, member.owner(), &keeps);
     let says = Heartbeat {
         group: GROUP,
         member: &member.id,
