@@ -20,10 +20,7 @@ use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
 use klamm_metadata::{Delta, Image};
 use klamm_protocol::{
     ErrorCode,
-    records::{
-        Compression, CompressionType,
-        builder::{BatchBuilder, BatchOptions, NewRecord},
-    },
+    records::{Compression, CompressionType, builder::BatchOptions},
     wire::Uuid,
 };
 use klamm_transactions::{Guard, Refusal};
@@ -33,6 +30,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::{
     broker::Broker,
     partition::Partition,
+    records::of_coordinator,
     replay::{Replayed, replay},
     transactions::{EndMarker, append_marker},
 };
@@ -418,7 +416,7 @@ fn append(
     let codec = u8::try_from(codec).ok().and_then(CompressionType::from_id);
     let compression = codec.map_or(Compression::NONE, Compression::of);
     let none = BatchOptions::default();
-    let mut builder = BatchBuilder::new(BatchOptions {
+    let options = BatchOptions {
         compression,
         is_transactional: transaction.is_some(),
         producer_id: transaction.map_or(none.producer_id, |of| of.producer_id),
@@ -426,23 +424,17 @@ fn append(
         // As in Kafka: nobody counts the batches of a coordinator.
         base_sequence: transaction.map_or(none.base_sequence, |_| 0),
         ..none
-    });
+    };
     let is_lost = |record: &CoordinatorRecord| {
         planted("lose-current-assignment") && record.key.starts_with(&[0, 8])
     };
     if records.iter().all(is_lost) {
         return Ok(partition.high_watermark());
     }
-    for record in records.iter().filter(|record| !is_lost(record)) {
-        let record = NewRecord {
-            timestamp: now_ms,
-            key: Some(&record.key),
-            value: record.value.as_deref(),
-            headers: &[],
-        };
-        builder.append(&record).map_err(|_| ErrorCode::RecordListTooLarge)?;
-    }
-    let mut batch = builder.build().map_err(|_| ErrorCode::RecordListTooLarge)?;
+    let kept = records.iter().filter(|record| !is_lost(record));
+    let parts = kept.map(|record| (&*record.key, record.value.as_deref()));
+    let mut batch =
+        of_coordinator(options, now_ms, parts).map_err(|_| ErrorCode::RecordListTooLarge)?;
     let options = AppendOptions {
         guard: transaction.map_or(Guard::NotAsked, |of| of.guard),
         ..AppendOptions::new(Origin::Coordinator, partition.leader_epoch(), now_ms)

@@ -1,4 +1,5 @@
-//! Records as they come from producers: checked, and rebuilt where the topic wants another form.
+//! Records as they come from producers: checked, and rebuilt where the topic wants another form;
+//! and those that coordinators write.
 
 use klamm_config::{Compression as Wanted, TimestampType as TopicTime, TopicConfig};
 use klamm_protocol::{
@@ -6,6 +7,7 @@ use klamm_protocol::{
     records::{
         BatchEntry, Batches, Compression, CompressionType, DecompressionLimit, MAGIC_V2,
         RecordBatchView, TimestampType,
+        builder::{BatchBuilder, BatchOptions, BuildError, NewRecord},
         check::{CheckError, ProduceRules, Refusal, check_batch_header, check_records},
         convert::{ConvertError, ToV2, to_v2},
     },
@@ -124,16 +126,21 @@ pub(crate) fn is_transactional(bytes: &[u8]) -> bool {
 /// The first batch, if it is part of a transaction.
 pub(crate) fn transactional(bytes: &[u8]) -> Option<Batch> {
     let view = Batches::new(bytes).next()?.ok()?.batch().ok()?;
-    let is_part = view.is_transactional() && view.has_producer_id();
-    is_part.then(|| Batch {
-        producer_id: view.producer_id(),
-        epoch: view.producer_epoch(),
-        first_sequence: view.base_sequence(),
-        offset_delta: view.last_offset_delta(),
-        last_offset: -1,
-        timestamp: view.max_timestamp(),
-        transactional: true,
-    })
+    Batch::of(&view).filter(|batch| batch.transactional)
+}
+
+/// A batch of a coordinator's records, given as keys and values.
+pub(crate) fn of_coordinator<'a>(
+    options: BatchOptions,
+    now_ms: i64,
+    records: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+) -> Result<Vec<u8>, BuildError> {
+    let mut builder = BatchBuilder::new(options);
+    for (key, value) in records {
+        let record = NewRecord { timestamp: now_ms, key: Some(key), value, headers: &[] };
+        builder.append(&record)?;
+    }
+    builder.build()
 }
 
 /// Checks the records of one partition against the topic's configuration.

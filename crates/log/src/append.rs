@@ -6,9 +6,7 @@
 use std::{io::IoSlice, sync::Arc};
 
 use klamm_env::disk;
-use klamm_protocol::records::{
-    Batches, NO_PRODUCER_ID, RecordBatchView, TimestampType, header::MAGIC_V2, patch,
-};
+use klamm_protocol::records::{Batches, RecordBatchView, TimestampType, header::MAGIC_V2, patch};
 use klamm_transactions::{Batch, Completed, Guard, Marker, Refusal, Verdict};
 use smallvec::SmallVec;
 
@@ -296,7 +294,7 @@ impl Writer {
     pub(crate) fn replay(&mut self, bytes: &[u8], facts: &Facts) -> Option<Completed> {
         self.epochs.assign(facts.leader_epoch, facts.base_offset);
         let view = RecordBatchView::parse(bytes).ok()?;
-        let batch = producer_of(&view)?;
+        let batch = Batch::of(&view)?;
         if view.is_control() {
             let marker = crate::recovery::marker_of(bytes)?;
             return self.note_marker(&marker, facts.base_offset);
@@ -345,7 +343,7 @@ fn check_batches(records: &[u8]) -> Result<CheckedBatches, AppendError> {
             return Err(AppendError::Invalid("the batch has an invalid offset range".to_owned()));
         }
         let size = entry.size_in_bytes();
-        let producer = producer_of(&view);
+        let producer = Batch::of(&view);
         let is_marker = view.is_control() && producer.is_some();
         let marker =
             is_marker.then(|| crate::recovery::marker_of(&records[at..at + size])).flatten();
@@ -362,18 +360,6 @@ fn check_batches(records: &[u8]) -> Result<CheckedBatches, AppendError> {
         return Err(AppendError::Invalid("no record batch".to_owned()));
     }
     Ok(batches)
-}
-
-fn producer_of(view: &RecordBatchView<'_>) -> Option<Batch> {
-    (view.producer_id() > NO_PRODUCER_ID).then(|| Batch {
-        producer_id: view.producer_id(),
-        epoch: view.producer_epoch(),
-        first_sequence: view.base_sequence(),
-        offset_delta: view.last_offset_delta(),
-        last_offset: -1,
-        timestamp: view.max_timestamp(),
-        transactional: view.is_transactional(),
-    })
 }
 
 /// What the producer state says to the batches; the earlier append that they repeat, if they do.

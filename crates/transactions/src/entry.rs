@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use klamm_protocol::records::RecordBatchView;
+
 /// How many batches per producer are remembered to recognise a retry: an idempotent producer has
 /// at most five requests in flight.
 pub const REMEMBERED_MAX: usize = 5;
@@ -35,6 +37,20 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The facts of a batch, if it carries a producer id; where it is in the log is not known.
+    #[must_use]
+    pub fn of(view: &RecordBatchView<'_>) -> Option<Self> {
+        view.has_producer_id().then(|| Self {
+            producer_id: view.producer_id(),
+            epoch: view.producer_epoch(),
+            first_sequence: view.base_sequence(),
+            offset_delta: view.last_offset_delta(),
+            last_offset: -1,
+            timestamp: view.max_timestamp(),
+            transactional: view.is_transactional(),
+        })
+    }
+
     pub(crate) fn last_sequence(&self) -> i32 {
         increment(self.first_sequence, self.offset_delta)
     }

@@ -20,10 +20,7 @@ use std::{
 use klamm_env::net::BoxFuture;
 use klamm_log::{AppendOptions, Origin, planted::planted};
 use klamm_metadata::features;
-use klamm_protocol::{
-    ErrorCode,
-    records::builder::{BatchBuilder, BatchOptions, NewRecord},
-};
+use klamm_protocol::{ErrorCode, records::builder::BatchOptions};
 use klamm_transactions::{
     Coordinator,
     coordinator::{
@@ -39,6 +36,7 @@ use crate::{
     broker::Broker,
     groups::partition_of,
     partition::Partition,
+    records::of_coordinator,
     replay::{Replayed, replay},
 };
 
@@ -267,17 +265,9 @@ impl Shard {
 
     /// Appends records as one batch; returns the offset after it.
     fn append(&self, now_ms: i64, records: &[Record]) -> Result<i64, ErrorCode> {
-        let mut builder = BatchBuilder::new(BatchOptions::default());
-        for record in records {
-            let record = NewRecord {
-                timestamp: now_ms,
-                key: Some(&record.key),
-                value: record.value.as_deref(),
-                headers: &[],
-            };
-            builder.append(&record).map_err(|_| ErrorCode::UnknownServerError)?;
-        }
-        let mut batch = builder.build().map_err(|_| ErrorCode::UnknownServerError)?;
+        let parts = records.iter().map(|record| (&*record.key, record.value.as_deref()));
+        let mut batch = of_coordinator(BatchOptions::default(), now_ms, parts)
+            .map_err(|_| ErrorCode::UnknownServerError)?;
         let epoch = self.partition.leader_epoch();
         let options = AppendOptions::new(Origin::Coordinator, epoch, now_ms);
         match self.partition.append(&mut batch, &options) {

@@ -10,12 +10,10 @@ use super::driver::{Broker, Tools, Work, until};
 use crate::interop::process::{Kind, Line, Process};
 
 /// Calls that copy as many bytes as they return.
-const COPYING: [&str; 12] = [
+const COPYING: [&str; 14] = [
     "read", "readv", "pread64", "preadv", "preadv2", "recvfrom", "recvmsg", "write", "writev",
-    "pwrite64", "pwritev", "pwritev2",
+    "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg",
 ];
-/// These copy too, from a buffer of the broker.
-const SENDING: [&str; 2] = ["sendto", "sendmsg"];
 
 /// Counts with strace around the work.
 pub(super) fn count(tools: &Tools<'_>, work: &str, count: u64) -> Result<Counts> {
@@ -43,7 +41,7 @@ fn sums(trace: &str) -> (f64, f64) {
     let (mut calls, mut bytes) = (0.0, 0.0);
     for (name, returned) in trace.lines().filter_map(call) {
         calls += 1.0;
-        if COPYING.contains(&name) || SENDING.contains(&name) {
+        if COPYING.contains(&name) {
             bytes += returned.max(0.0);
         }
     }
