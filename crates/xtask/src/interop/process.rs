@@ -110,8 +110,11 @@ impl Drop for Process {
     }
 }
 
-/// Runs a command to its end; an error carries the end of what it said.
+/// Runs a command to its end; an error carries the end of what it said. Folders of the log are made.
 pub(crate) fn finish(command: &mut Command, log: &Path) -> Result<()> {
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
     let file = File::create(log).with_context(|| log.display().to_string())?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     let status =
