@@ -20,6 +20,7 @@ mod raw_fetch;
 mod raw_produce;
 mod ready;
 mod rebalance;
+mod transact;
 mod wire;
 mod yardstick;
 
@@ -45,6 +46,8 @@ enum Load {
     Produce(produce::Options),
     /// Produces prepared frames.
     RawProduce(raw_produce::Options),
+    /// Transactional producers, each with one transaction after the other.
+    Transact(transact::Options),
     /// Consumers, each in a group of its own, follow a topic that grows at a fixed rate.
     Follow(follow::Options),
     /// Fetches what was produced before and throws it away.
@@ -148,6 +151,7 @@ fn run(load: Load) -> Result<Value> {
     match load {
         Load::Produce(options) => produce::run(&options),
         Load::RawProduce(options) => raw_produce::run(&options),
+        Load::Transact(options) => transact::run(&options),
         Load::Follow(options) => follow::run(&options),
         Load::RawFetch(options) => raw_fetch::run(&options),
         Load::Ready(options) => ready::run(&options),

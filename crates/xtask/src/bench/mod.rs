@@ -73,6 +73,8 @@ enum Other {
     Kafka,
     /// Apache Kafka with settings and JVM options for throughput.
     KafkaTuned,
+    /// Tansu, in memory, from the package registry.
+    Tansu,
     /// Nobody.
     None,
 }
@@ -129,6 +131,7 @@ fn peers(args: &Args) -> Vec<Peer> {
         match other {
             Other::Kafka => peers.push(Peer::Kafka),
             Other::KafkaTuned => peers.push(Peer::KafkaTuned),
+            Other::Tansu => peers.push(Peer::Tansu),
             Other::None => {}
         }
     }

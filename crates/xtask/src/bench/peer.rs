@@ -54,6 +54,7 @@ const JVM_TUNED: &[&str] = &[
     "-XX:+AlwaysPreTouch",
     "-XX:MaxInlineLevel=15",
 ];
+const TANSU_VERSION: &str = "0.6.0";
 /// As many threads as a small machine has use for, and large socket buffers.
 const SETTINGS_TUNED: &str = "\
 num.network.threads=2
@@ -71,6 +72,8 @@ pub(super) enum Peer {
     Kafka,
     /// Apache Kafka with settings and JVM options for throughput.
     KafkaTuned,
+    /// Tansu with its memory engine: no file is written.
+    Tansu,
 }
 
 impl Peer {
@@ -80,7 +83,12 @@ impl Peer {
             Peer::Klamm => super::results::OURS,
             Peer::Kafka => super::results::THEIRS,
             Peer::KafkaTuned => "kafka-tuned",
+            Peer::Tansu => "tansu",
         }
+    }
+
+    fn is_kafka(self) -> bool {
+        matches!(self, Peer::Kafka | Peer::KafkaTuned)
     }
 }
 
@@ -111,6 +119,10 @@ impl Installed {
     /// The folder for the brokers' data.
     pub(super) fn data(&self) -> &Path {
         &self.data
+    }
+
+    fn tansu_root(&self) -> PathBuf {
+        self.logs.with_file_name("tansu")
     }
 
     /// A class of Kafka's distribution.
@@ -153,7 +165,7 @@ impl<'a> Broker<'a> {
             text.push_str(SETTINGS_TUNED);
         }
         std::fs::write(&properties, text)?;
-        if peer != Peer::Klamm {
+        if peer.is_kafka() {
             installed.kafka_format(&properties)?;
         }
         Ok(Broker { installed, peer, process: None, port, properties, folder })
@@ -164,15 +176,35 @@ impl<'a> Broker<'a> {
         let mut command = match self.peer {
             Peer::Klamm => {
                 let mut command = Command::new(&self.installed.klamm);
-                command.args(["serve", "--config"]);
+                command.args(["serve", "--config"]).arg(&self.properties);
                 command
             }
             Peer::Kafka => self.installed.java("kafka.Kafka", JVM),
             Peer::KafkaTuned => self.installed.java("kafka.Kafka", JVM_TUNED),
+            Peer::Tansu => self.tansu()?,
         };
-        command.arg(&self.properties).current_dir(self.folder.path());
+        if self.peer.is_kafka() {
+            command.arg(&self.properties);
+        }
+        command.current_dir(self.folder.path());
         self.process = Some(Process::start(&mut command, &self.log(), Kind::Single)?);
         Ok(())
+    }
+
+    /// Installed from the package registry when it is first wanted; that takes minutes.
+    fn tansu(&self) -> Result<Command> {
+        let root = self.installed.tansu_root();
+        let mut install = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        install.args(["install", "tansu", "--version", TANSU_VERSION, "--locked"]);
+        install.args(["--features", "dynostore", "--root"]).arg(&root);
+        finish(&mut install, &self.installed.logs.join("tansu-install.log"))
+            .context("installing tansu")?;
+        let mut command = Command::new(root.join("bin/tansu"));
+        let url = format!("tcp://{}", self.bootstrap());
+        command.args(["--storage-engine", "memory://tansu/", "--kafka-listener-url", &url]);
+        command.args(["--kafka-advertised-listener-url", &url, "--prometheus-listener-url"]);
+        command.arg(format!("tcp://127.0.0.1:{}", free_port()?));
+        Ok(command)
     }
 
     /// Stops the process and waits for its end.

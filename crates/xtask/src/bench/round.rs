@@ -18,6 +18,7 @@ const WARM_UP: &[&[&str]] = &[
     &["produce"],
     &["raw-fetch", "--fill-bytes", "100000000"],
     &["follow", "--rate", "2000"],
+    &["transact", "--producers", "10"],
 ];
 /// Each of them takes so long.
 const WARM_UP_SECONDS: f64 = 2.5;

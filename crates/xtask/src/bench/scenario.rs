@@ -120,6 +120,8 @@ impl Figure {
 const MB_PER_CPU: Figure = higher("mb_per_cpu_second", "MB per broker CPU-second");
 const REQUESTS_PER_CPU: Figure =
     higher("requests_per_cpu_second", "requests per broker CPU-second");
+const TRANSACTIONS_PER_CPU: Figure =
+    higher("requests_per_cpu_second", "transactions per broker CPU-second");
 const RECORDS_PER_CPU: Figure = higher("records_per_cpu_second", "records per broker CPU-second");
 const MB_PER_SECOND: Figure = higher("mb_per_second", "MB per second");
 const RECORDS_PER_SECOND: Figure = higher("records_per_second", "records per second");
@@ -392,6 +394,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             lower("rebalance_seconds", "seconds"),
             lower("broker_cpu_seconds", "broker CPU-seconds"),
         ],
+    ),
+    row(
+        "transactions-100",
+        "100 producers with transactions of 2 records of 1 KB in 2 partitions, one after the other, on bare sockets",
+        How::Load(&["transact", "--producers", "100"]),
+        &[TRANSACTIONS_PER_CPU.goal(3.0), higher("requests_per_second", "transactions per second"), P50, P99],
     ),
     row(
         "partitions-10000",
