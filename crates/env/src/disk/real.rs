@@ -77,9 +77,12 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        match sys::flock(&file, sys::FlockOperation::NonBlockingLockExclusive) {
+        let operation = sys::FlockOperation::NonBlockingLockExclusive;
+        // Two kinds of locks that do not see each other: the first keeps brokers of one process
+        // apart, the second, which is of the whole process, is the one that Java takes.
+        match sys::flock(&file, operation).and_then(|()| sys::fcntl_lock(&file, operation)) {
             Ok(()) => Ok(Box::new(RealLock { _file: file })),
-            Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(Errno::AGAIN | Errno::ACCESS) => Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => Err(error.into()),
         }
     }
