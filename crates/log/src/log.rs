@@ -237,7 +237,7 @@ impl Log {
     /// # Errors
     /// The file cannot be written.
     pub fn write_partition_metadata(&self, topic_id: &str) -> io::Result<()> {
-        let text = format!("version: 0\ntopic_id: {topic_id}");
+        let text = metadata_text(topic_id);
         let path = self.place.file(PARTITION_METADATA);
         let disk = &*self.place.disk;
         if disk.exists(&path)
@@ -265,10 +265,23 @@ pub(crate) fn first_unstable(writer: &Writer) -> i64 {
 
 /// The topic id in the `partition.metadata` of a directory, in its textual form; none if there is
 /// none that can be read.
-pub(crate) fn topic_id_in(disk: &dyn Disk, dir: &Path) -> Option<String> {
+pub fn topic_id_in(disk: &dyn Disk, dir: &Path) -> Option<String> {
     let text = metadata_in(disk, dir)?;
     let id = text.lines().find_map(|line| line.strip_prefix("topic_id:"))?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Notes durably to which topic a partition's directory belongs.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_topic_id(disk: &dyn Disk, dir: &Path, topic_id: &str) -> io::Result<()> {
+    let path = dir.join(PARTITION_METADATA);
+    disk::write_file_atomically(disk, &path, metadata_text(topic_id).as_bytes())
+}
+
+fn metadata_text(topic_id: &str) -> String {
+    format!("version: 0\ntopic_id: {topic_id}")
 }
 
 /// What `partition.metadata` says in a directory, whatever it is.

@@ -68,10 +68,33 @@ pub(crate) fn offset_of(name: &str, suffix: &str) -> Option<i64> {
     digits.parse().ok()
 }
 
+/// Why a directory with a partition's name in it is not the partition's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetAside {
+    /// The partition's deletion has begun.
+    Deleted,
+    /// A move of the partition between log directories was filling it.
+    Future,
+    /// The cluster does not know the partition.
+    Stray,
+}
+
+impl SetAside {
+    /// What a directory's name says.
+    pub fn from_name(name: &str) -> Option<Self> {
+        const SUFFIXES: [(&str, SetAside); 3] = [
+            (DELETE_DIR_SUFFIX, SetAside::Deleted),
+            (FUTURE_DIR_SUFFIX, SetAside::Future),
+            (STRAY_DIR_SUFFIX, SetAside::Stray),
+        ];
+        SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, aside)| *aside)
+    }
+}
+
 /// The partition that a directory name stands for; none for directories that are not (or no
 /// longer, or not yet) a partition.
 pub fn parse_partition_dir(name: &str) -> Option<TopicPartition> {
-    if [DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, STRAY_DIR_SUFFIX].iter().any(|s| name.ends_with(s)) {
+    if SetAside::from_name(name).is_some() {
         return None;
     }
     let (topic, partition) = name.rsplit_once('-')?;

@@ -141,7 +141,8 @@ pub(crate) fn replay(segment: &Segment, writer: &mut Writer, from: i64) -> Resul
     })
 }
 
-fn check(bytes: &[u8], facts: &Facts, end_offset: i64) -> Result<(), String> {
+/// Whether a batch is whole and belongs behind `end_offset`.
+pub(crate) fn check(bytes: &[u8], facts: &Facts, end_offset: i64) -> Result<(), String> {
     check_crc(bytes).map_err(|error| error.to_string())?;
     if facts.last_offset < end_offset {
         return Err(format!("offset {} follows offset {}", facts.last_offset, end_offset - 1));

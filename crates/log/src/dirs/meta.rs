@@ -31,12 +31,8 @@ impl MetaProperties {
         let bad = |what: String| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
         };
-        let bytes = disk::read_file(disk, &path, 64 * 1024)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let value = |key: &str| {
-            let mut lines = text.lines().filter(|line| !line.starts_with('#'));
-            lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('=').map(str::trim))
-        };
+        let text = text_of(disk, &path)?;
+        let value = |key: &str| value_in(&text, key);
         let need = |key: &str| value(key).ok_or_else(|| bad(format!("{key} is missing")));
         match need("version")? {
             "1" => {}
@@ -50,6 +46,19 @@ impl MetaProperties {
         }))
     }
 
+    /// The version that the file of a log directory says it has, whatever it is; none if there is
+    /// no file, or none in it. Version 0 is of brokers that used ZooKeeper.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn version_in(disk: &dyn Disk, dir: &Path) -> io::Result<Option<String>> {
+        let path = dir.join(FILE);
+        if !disk.exists(&path) {
+            return Ok(None);
+        }
+        Ok(value_in(&text_of(disk, &path)?, "version").map(str::to_owned))
+    }
+
     /// Writes the file of a log directory.
     ///
     /// # Errors
@@ -61,4 +70,16 @@ impl MetaProperties {
         );
         disk::write_file_atomically(disk, &dir.join(FILE), text.as_bytes())
     }
+}
+
+/// The largest file looked at, bytes.
+const BYTES_MAX: u64 = 64 * 1024;
+
+fn text_of(disk: &dyn Disk, path: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&disk::read_file(disk, path, BYTES_MAX)?).into_owned())
+}
+
+fn value_in<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('=').map(str::trim))
 }

@@ -18,7 +18,7 @@ use std::{
 use klamm_env::{Env, Watched, disk::Lock};
 pub use meta::MetaProperties;
 use parking_lot::{Mutex, RwLock};
-pub use start::{ConfigOf, DirOpen};
+pub use start::{CLEAN_FILE, ConfigOf, DirOpen, LOCK_FILE};
 
 use crate::{
     Log, LogConfig, OpenError, OpenLog, Report, TopicPartition,

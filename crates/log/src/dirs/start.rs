@@ -22,10 +22,11 @@ use crate::{
 };
 
 /// Kafka's mark of a clean stop.
-pub(super) const CLEAN_FILE: &str = ".kafka_cleanshutdown";
+pub const CLEAN_FILE: &str = ".kafka_cleanshutdown";
 /// Names the run of the operating system in which the directory was last written.
 pub(super) const POWER_CYCLE_FILE: &str = ".klamm_power_cycle";
-const LOCK_FILE: &str = ".lock";
+/// The file that whoever uses a log directory holds a lock on.
+pub const LOCK_FILE: &str = ".lock";
 
 /// What is needed to take the directories into service.
 #[derive(Debug)]
