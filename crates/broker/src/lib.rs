@@ -30,6 +30,7 @@ mod replay;
 mod request;
 mod rules;
 mod server;
+pub mod takeover;
 mod tasks;
 mod topics;
 mod transactions;

@@ -53,7 +53,8 @@ pub(crate) fn replay(
     Ok(())
 }
 
-fn replay_batch(
+/// The same for one batch.
+pub(crate) fn replay_batch(
     view: &RecordBatchView<'_>,
     limit: DecompressionLimit,
     each: &mut impl FnMut(Replayed<'_>),

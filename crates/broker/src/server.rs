@@ -23,7 +23,10 @@ use klamm_protocol::{
     },
     wire::Uuid,
 };
-use klamm_quorum::{Defaults, NoPeers, Quorum, QuorumConfig, Updates};
+use klamm_quorum::{
+    Defaults, NoPeers, Quorum, QuorumConfig, Updates,
+    kafka::{self, Owner},
+};
 
 use crate::{
     api::telemetry::Telemetry,
@@ -95,6 +98,7 @@ impl Server {
         let effective = config.effective(Dynamic::NONE);
         let settings = BrokerSettings::of(&effective)
             .map_err(|error| StartError::Config(error.to_string()))?;
+        refuse_kafkas(&env, &settings)?;
         let bound = listening::bind(&env, &settings).await?;
         let (logs, cluster_id) = open_dirs(&env, &settings)?;
         let quorum = start_quorum(&env, &config, &settings, &cluster_id).await?;
@@ -216,6 +220,18 @@ async fn wait_for_connections(broker: &Broker) -> bool {
     let millis = broker.settings.load().node.shutdown_timeout_ms;
     let drain = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
     tokio::time::timeout(drain, broker.connections.wait_for_none()).await.is_ok()
+}
+
+/// What Apache Kafka wrote is taken over when that is asked for, and not by the way.
+fn refuse_kafkas(env: &Env, settings: &BrokerSettings) -> Result<(), StartError> {
+    let dir = PathBuf::from(&settings.quorum.metadata_log_dir);
+    match kafka::owner(&*env.disk, &dir)? {
+        Owner::Kafka => Err(StartError::Config(format!(
+            "{} was written by Apache Kafka: `klamm takeover` shows what is in it, and takes it over",
+            dir.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn open_dirs(env: &Env, settings: &BrokerSettings) -> Result<(Arc<LogDirs>, String), StartError> {

@@ -20,6 +20,7 @@ mod records;
 mod registry;
 mod replay;
 mod settings;
+mod summary;
 mod timers;
 
 pub use api::{
@@ -30,3 +31,4 @@ pub use coordinator::Coordinator;
 pub use offsets::{fetch_groups, fetch_response};
 pub use replay::{ReplayError, Replayed};
 pub use settings::{ConsumerSettings, Migration, Settings};
+pub use summary::Summary;

@@ -20,7 +20,7 @@ use crate::batch;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// The largest snapshot that is read, bytes.
-const FILE_BYTES_MAX: u64 = 4 << 30;
+pub(crate) const FILE_BYTES_MAX: u64 = 4 << 30;
 
 /// Suffix of snapshot files.
 const SUFFIX: &str = ".checkpoint";
@@ -83,12 +83,26 @@ impl Checkpoint {
         last_timestamp: i64,
         now_ms: i64,
     ) -> Result<Vec<u8>, BuildError> {
+        self.encode_with(&[], image, last_timestamp, now_ms)
+    }
+
+    /// The same with further control records, which come first.
+    pub(crate) fn encode_with(
+        self,
+        controls: &[(ControlType, Vec<u8>)],
+        image: &Image,
+        last_timestamp: i64,
+        now_ms: i64,
+    ) -> Result<Vec<u8>, BuildError> {
         let mut writer = Writer { epoch: self.epoch, now_ms, next_offset: 0, bytes: Vec::new() };
         let header = SnapshotHeaderRecord {
             last_contained_log_timestamp: last_timestamp,
             ..SnapshotHeaderRecord::default()
         };
         writer.control(ControlType::SnapshotHeader, &header.to_bytes(0))?;
+        for (kind, value) in controls {
+            writer.control(*kind, value)?;
+        }
         let records = image.snapshot();
         let values: Vec<_> = records.iter().map(|r| encode(r, image.features())).collect();
         writer.data(&values)?;
@@ -105,6 +119,14 @@ impl Checkpoint {
         bytes: &[u8],
         mut each: impl FnMut(&MetadataRecord<'_>),
     ) -> Result<(), CheckpointError> {
+        Self::batches(bytes, |batch| batch::records(batch, &mut each))
+    }
+
+    /// Gives every batch of a snapshot to `each`, control batches too.
+    pub(crate) fn batches(
+        bytes: &[u8],
+        mut each: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), CheckpointError> {
         let mut position = 0;
         let mut finished = false;
         for entry in Batches::new(bytes) {
@@ -112,7 +134,7 @@ impl Checkpoint {
             let entry = entry.map_err(|error| damaged(error.to_string()))?;
             let view = entry.batch().map_err(|error| damaged(error.to_string()))?;
             view.check_crc().map_err(|error| damaged(error.to_string()))?;
-            batch::records(entry.bytes(), &mut each).map_err(damaged)?;
+            each(entry.bytes()).map_err(damaged)?;
             finished = is_footer(&view);
             position += entry.size_in_bytes();
         }

@@ -2,7 +2,7 @@
 //! applies them to an [`Image`](klamm_metadata::Image).
 //!
 //! Start reading at [`Quorum::start`]; `driver` is the loop that owns everything, `store` is what
-//! is on disk.
+//! is on disk; `kafka` takes over the log of an Apache Kafka.
 //!
 //! *Architecture invariant:* the driver decides nothing about metadata. It hands commands to the
 //! decisions of `klamm_metadata`, makes their records durable in order, applies them, and answers.
@@ -16,6 +16,7 @@ mod driver;
 mod entropy;
 mod error;
 mod handle;
+pub mod kafka;
 mod logger;
 mod open;
 mod state_file;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The topic whose partition 0 the metadata log is.
-const TOPIC: &str = "__cluster_metadata";
+pub(crate) const TOPIC: &str = "__cluster_metadata";
 
 /// Kafka's snapshot of what a new cluster begins with, made by `kafka-storage format`.
 const BOOTSTRAP: &str = "bootstrap.checkpoint";

@@ -7,7 +7,8 @@ use raft::eraftpb::{ConfState, HardState};
 
 use crate::OpenError;
 
-const NAME: &str = "raft-state";
+/// The file's name.
+pub(crate) const NAME: &str = "raft-state";
 const BYTES_MAX: u64 = 1 << 20;
 
 /// A place in the log: the entry of this raft index and term ends before this offset.

@@ -5,4 +5,5 @@ mod disk;
 mod kafka_snapshot;
 mod one_voter;
 mod support;
+mod takeover;
 mod three_voters;
