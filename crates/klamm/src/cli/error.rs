@@ -27,6 +27,9 @@ pub(crate) enum CliError {
     /// The broker did not start, or could not go on.
     #[error("{0}")]
     Broker(String),
+    /// What another broker left cannot be taken over; the report said why.
+    #[error("it cannot be taken over as it is; nothing was changed")]
+    NotTakenOver,
     /// Something dangerous was not confirmed.
     #[error("{0}")]
     NotConfirmed(String),
@@ -75,6 +78,9 @@ impl CliError {
 }
 
 fn broker_hint(text: &str) -> Option<&'static str> {
+    if text.contains("was written by Apache Kafka") {
+        return Some("docs/takeover.md says how");
+    }
     if text.starts_with("cannot listen") {
         return Some(
             "is another broker running? stop it, or choose another address with --listen HOST:PORT",

@@ -24,6 +24,8 @@ mod record_json;
 mod reset_offsets;
 mod serve;
 mod serve_config;
+mod takeover;
+mod takeover_text;
 mod topic;
 mod topic_describe;
 mod version;
@@ -49,6 +51,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Run a broker
     Serve(serve::Serve),
+    /// Take over the directories of a stopped Apache Kafka
+    Takeover(takeover::Takeover),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -90,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: Command, loggers: Loggers) -> Result<(), CliError> {
     match command {
         Command::Serve(serve) => serve.run(Instant::now(), loggers),
+        Command::Takeover(takeover) => takeover.run(),
         Command::Client(command) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(CliError::io("the runtime"))?.block_on(run_client(command))
