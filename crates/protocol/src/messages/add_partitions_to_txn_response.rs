@@ -48,6 +48,12 @@ impl<'a> Message<'a> for AddPartitionsToTxnResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.results_by_transaction { v.errors(seen); }
+        for v in &self.results_by_topic_v3_and_below { v.errors(seen); }
+    }
 }
 
 impl<'a> AddPartitionsToTxnResponse<'a> {
@@ -89,6 +95,10 @@ impl<'a> AddPartitionsToTxnResult<'a> {
         w.unknown_tags(&self.unknown_tagged_fields);
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topic_results { v.errors(seen); }
+    }
+
     /// The same value, independent of the frame.
     pub fn into_static(self) -> AddPartitionsToTxnResult<'static> {
         AddPartitionsToTxnResult {
@@ -127,6 +137,10 @@ impl<'a> AddPartitionsToTxnTopicResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.results_by_partition { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -175,6 +189,10 @@ impl<'a> AddPartitionsToTxnPartitionResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.partition_error_code != 0 { seen(self.partition_error_code); }
     }
 
     /// The fewest bytes it takes.

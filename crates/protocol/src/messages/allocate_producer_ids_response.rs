@@ -42,6 +42,10 @@ impl<'a> Message<'a> for AllocateProducerIdsResponse<'a> {
         w.i32(self.producer_id_len);
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> AllocateProducerIdsResponse<'a> {

@@ -40,6 +40,10 @@ impl<'a> Message<'a> for AlterClientQuotasResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.entries { v.errors(seen); }
+    }
 }
 
 impl<'a> AlterClientQuotasResponse<'a> {
@@ -96,6 +100,10 @@ impl<'a> EntryData<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

@@ -40,6 +40,10 @@ impl<'a> Message<'a> for AlterConfigsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> AlterConfigsResponse<'a> {
@@ -101,6 +105,10 @@ impl<'a> AlterConfigsResourceResponse<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

@@ -61,6 +61,11 @@ impl<'a> Message<'a> for AlterPartitionReassignmentsResponse<'a> {
         w.array(true, &self.responses, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> AlterPartitionReassignmentsResponse<'a> {
@@ -101,6 +106,10 @@ impl<'a> ReassignableTopicResponse<'a> {
         w.string(true, &self.name);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -152,6 +161,10 @@ impl<'a> ReassignablePartitionResponse<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

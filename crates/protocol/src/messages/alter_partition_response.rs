@@ -40,6 +40,11 @@ impl<'a> Message<'a> for AlterPartitionResponse<'a> {
         w.array(true, &self.topics, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> AlterPartitionResponse<'a> {
@@ -82,6 +87,10 @@ impl<'a> TopicData<'a> {
         if version >= 2 { w.uuid(self.topic_id); }
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -147,6 +156,10 @@ impl<'a> PartitionData<'a> {
         if version >= 1 { w.i8(self.leader_recovery_state); }
         w.i32(self.partition_epoch);
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

@@ -40,6 +40,10 @@ impl<'a> Message<'a> for AlterReplicaLogDirsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> AlterReplicaLogDirsResponse<'a> {
@@ -81,6 +85,10 @@ impl<'a> AlterReplicaLogDirTopicResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -129,6 +137,10 @@ impl<'a> AlterReplicaLogDirPartitionResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

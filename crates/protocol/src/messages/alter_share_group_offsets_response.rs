@@ -44,6 +44,11 @@ impl<'a> Message<'a> for AlterShareGroupOffsetsResponse<'a> {
         w.array(true, &self.responses, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> AlterShareGroupOffsetsResponse<'a> {
@@ -89,6 +94,10 @@ impl<'a> AlterShareGroupOffsetsResponseTopic<'a> {
         w.unknown_tags(&self.unknown_tagged_fields);
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
+    }
+
     /// The same value, independent of the frame.
     pub fn into_static(self) -> AlterShareGroupOffsetsResponseTopic<'static> {
         AlterShareGroupOffsetsResponseTopic {
@@ -128,6 +137,10 @@ impl<'a> AlterShareGroupOffsetsResponsePartition<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -36,6 +36,10 @@ impl<'a> Message<'a> for AlterUserScramCredentialsResponse<'a> {
         w.array(true, &self.results, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> AlterUserScramCredentialsResponse<'a> {
@@ -88,6 +92,10 @@ impl<'a> AlterUserScramCredentialsResult<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -95,6 +95,10 @@ impl<'a> Message<'a> for ApiVersionsResponse<'a> {
             });
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> ApiVersionsResponse<'a> {

@@ -38,6 +38,11 @@ impl<'a> Message<'a> for AssignReplicasToDirsResponse<'a> {
         w.array(true, &self.directories, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.directories { v.errors(seen); }
+    }
 }
 
 impl<'a> AssignReplicasToDirsResponse<'a> {
@@ -78,6 +83,10 @@ impl<'a> DirectoryData<'a> {
         w.unknown_tags(&self.unknown_tagged_fields);
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+    }
+
     /// The same value, independent of the frame.
     pub fn into_static(self) -> DirectoryData<'static> {
         DirectoryData {
@@ -114,6 +123,10 @@ impl<'a> TopicData<'a> {
         w.unknown_tags(&self.unknown_tagged_fields);
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
+    }
+
     /// The same value, independent of the frame.
     pub fn into_static(self) -> TopicData<'static> {
         TopicData {
@@ -148,6 +161,10 @@ impl<'a> PartitionData<'a> {
         w.i32(self.partition_index);
         w.i16(self.error_code);
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -59,6 +59,10 @@ impl<'a> Message<'a> for BrokerHeartbeatResponse<'a> {
         w.bool(self.should_shut_down);
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> BrokerHeartbeatResponse<'a> {

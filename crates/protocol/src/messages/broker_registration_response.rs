@@ -49,6 +49,10 @@ impl<'a> Message<'a> for BrokerRegistrationResponse<'a> {
         w.i64(self.broker_epoch);
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> BrokerRegistrationResponse<'a> {

@@ -56,6 +56,10 @@ impl<'a> Message<'a> for ConsumerGroupHeartbeatResponse<'a> {
         w.opt_struct(true, self.assignment.as_ref(), |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> ConsumerGroupHeartbeatResponse<'a> {

@@ -40,6 +40,10 @@ impl<'a> Message<'a> for CreateAclsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> CreateAclsResponse<'a> {
@@ -91,6 +95,10 @@ impl<'a> AclCreationResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

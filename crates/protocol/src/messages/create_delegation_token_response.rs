@@ -76,6 +76,10 @@ impl<'a> Message<'a> for CreateDelegationTokenResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> CreateDelegationTokenResponse<'a> {

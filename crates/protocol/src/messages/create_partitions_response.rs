@@ -40,6 +40,10 @@ impl<'a> Message<'a> for CreatePartitionsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> CreatePartitionsResponse<'a> {
@@ -85,6 +89,10 @@ impl<'a> CreatePartitionsTopicResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

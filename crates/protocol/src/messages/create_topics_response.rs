@@ -40,6 +40,10 @@ impl<'a> Message<'a> for CreateTopicsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> CreateTopicsResponse<'a> {
@@ -132,6 +136,10 @@ impl<'a> CreatableTopicResult<'a> {
                 (0, self.topic_config_error_code != 0),
             ], |w, _| w.i16(self.topic_config_error_code));
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

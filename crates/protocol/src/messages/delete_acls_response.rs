@@ -40,6 +40,10 @@ impl<'a> Message<'a> for DeleteAclsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.filter_results { v.errors(seen); }
+    }
 }
 
 impl<'a> DeleteAclsResponse<'a> {
@@ -96,6 +100,11 @@ impl<'a> DeleteAclsFilterResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.matching_acls { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -190,6 +199,10 @@ impl<'a> DeleteAclsMatchingAcl<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

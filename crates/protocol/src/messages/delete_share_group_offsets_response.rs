@@ -44,6 +44,11 @@ impl<'a> Message<'a> for DeleteShareGroupOffsetsResponse<'a> {
         w.array(true, &self.responses, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> DeleteShareGroupOffsetsResponse<'a> {
@@ -91,6 +96,10 @@ impl<'a> DeleteShareGroupOffsetsResponseTopic<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -76,6 +76,10 @@ impl<'a> Message<'a> for DescribeClusterResponse<'a> {
         w.i32(self.cluster_authorized_operations);
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> DescribeClusterResponse<'a> {

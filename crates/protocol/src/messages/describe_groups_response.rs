@@ -40,6 +40,10 @@ impl<'a> Message<'a> for DescribeGroupsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.groups { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeGroupsResponse<'a> {
@@ -121,6 +125,10 @@ impl<'a> DescribedGroup<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

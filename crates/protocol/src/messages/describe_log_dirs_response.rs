@@ -44,6 +44,11 @@ impl<'a> Message<'a> for DescribeLogDirsResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeLogDirsResponse<'a> {
@@ -116,6 +121,10 @@ impl<'a> DescribeLogDirsResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

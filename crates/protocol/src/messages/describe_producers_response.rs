@@ -36,6 +36,10 @@ impl<'a> Message<'a> for DescribeProducersResponse<'a> {
         w.array(true, &self.topics, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeProducersResponse<'a> {
@@ -73,6 +77,10 @@ impl<'a> TopicResponse<'a> {
         w.string(true, &self.name);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -117,6 +125,10 @@ impl<'a> PartitionResponse<'a> {
         w.opt_string(true, true, self.error_message.as_deref());
         w.array(true, &self.active_producers, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -56,6 +56,11 @@ impl<'a> Message<'a> for DescribeQuorumResponse<'a> {
         if version >= 2 { w.array(true, &self.nodes, |w, v| v.encode(w, version)); }
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeQuorumResponse<'a> {
@@ -95,6 +100,10 @@ impl<'a> TopicData<'a> {
         w.string(true, &self.topic_name);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -171,6 +180,10 @@ impl<'a> PartitionData<'a> {
         w.array(true, &self.current_voters, |w, v| v.encode(w, version));
         w.array(true, &self.observers, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

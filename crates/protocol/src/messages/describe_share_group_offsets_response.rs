@@ -36,6 +36,10 @@ impl<'a> Message<'a> for DescribeShareGroupOffsetsResponse<'a> {
         w.array(true, &self.groups, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.groups { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeShareGroupOffsetsResponse<'a> {
@@ -83,6 +87,11 @@ impl<'a> DescribeShareGroupOffsetsResponseGroup<'a> {
         w.unknown_tags(&self.unknown_tagged_fields);
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+        if self.error_code != 0 { seen(self.error_code); }
+    }
+
     /// The same value, independent of the frame.
     pub fn into_static(self) -> DescribeShareGroupOffsetsResponseGroup<'static> {
         DescribeShareGroupOffsetsResponseGroup {
@@ -123,6 +132,10 @@ impl<'a> DescribeShareGroupOffsetsResponseTopic<'a> {
         w.uuid(self.topic_id);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -190,6 +203,10 @@ impl<'a> DescribeShareGroupOffsetsResponsePartition<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

@@ -40,6 +40,10 @@ impl<'a> Message<'a> for DescribeTopicPartitionsResponse<'a> {
         w.opt_struct(true, self.next_cursor.as_ref(), |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeTopicPartitionsResponse<'a> {
@@ -108,6 +112,11 @@ impl<'a> DescribeTopicPartitionsResponseTopic<'a> {
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.i32(self.topic_authorized_operations);
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -193,6 +202,10 @@ impl<'a> DescribeTopicPartitionsResponsePartition<'a> {
         w.opt_array(true, true, self.last_known_elr.as_deref(), |w, v| w.i32(*v));
         w.array(true, &self.offline_replicas, |w, v| w.i32(*v));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

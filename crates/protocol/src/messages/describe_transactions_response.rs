@@ -36,6 +36,10 @@ impl<'a> Message<'a> for DescribeTransactionsResponse<'a> {
         w.array(true, &self.transaction_states, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.transaction_states { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeTransactionsResponse<'a> {
@@ -97,6 +101,10 @@ impl<'a> TransactionState<'a> {
         w.i16(self.producer_epoch);
         w.array(true, &self.topics, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

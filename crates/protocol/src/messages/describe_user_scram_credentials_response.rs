@@ -56,6 +56,11 @@ impl<'a> Message<'a> for DescribeUserScramCredentialsResponse<'a> {
         w.array(true, &self.results, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> DescribeUserScramCredentialsResponse<'a> {
@@ -115,6 +120,10 @@ impl<'a> DescribeUserScramCredentialsResult<'a> {
         w.opt_string(true, true, self.error_message.as_deref());
         w.array(true, &self.credential_infos, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

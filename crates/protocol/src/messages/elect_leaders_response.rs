@@ -44,6 +44,11 @@ impl<'a> Message<'a> for ElectLeadersResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.replica_election_results { v.errors(seen); }
+    }
 }
 
 impl<'a> ElectLeadersResponse<'a> {
@@ -86,6 +91,10 @@ impl<'a> ReplicaElectionResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partition_result { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -149,6 +158,10 @@ impl<'a> PartitionResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -63,6 +63,11 @@ impl<'a> Message<'a> for FetchResponse<'a> {
             ], |w, _| w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)));
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> FetchResponse<'a> {
@@ -111,6 +116,10 @@ impl<'a> FetchableTopicResponse<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -234,6 +243,10 @@ impl<'a> PartitionData<'a> {
                 _ => {}
             });
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

@@ -53,6 +53,11 @@ impl<'a> Message<'a> for FetchSnapshotResponse<'a> {
             (0, version >= 1 && !self.node_endpoints.is_empty()),
         ], |w, _| w.array(true, &self.node_endpoints, |w, v| v.encode(w, version)));
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> FetchSnapshotResponse<'a> {
@@ -92,6 +97,10 @@ impl<'a> TopicSnapshot<'a> {
         w.string(true, &self.name);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -157,6 +166,10 @@ impl<'a> PartitionSnapshot<'a> {
         w.tags(&self.unknown_tagged_fields, &[
             (0, self.current_leader != LeaderIdAndEpoch::default()),
         ], |w, _| self.current_leader.encode(w, version));
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

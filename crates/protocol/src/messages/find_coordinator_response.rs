@@ -75,6 +75,11 @@ impl<'a> Message<'a> for FindCoordinatorResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.coordinators { v.errors(seen); }
+    }
 }
 
 impl<'a> FindCoordinatorResponse<'a> {
@@ -147,6 +152,10 @@ impl<'a> Coordinator<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -64,6 +64,10 @@ impl<'a> Message<'a> for GetTelemetrySubscriptionsResponse<'a> {
         w.array(true, &self.requested_metrics, |w, v| w.string(true, v));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> GetTelemetrySubscriptionsResponse<'a> {

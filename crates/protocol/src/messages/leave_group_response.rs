@@ -44,6 +44,11 @@ impl<'a> Message<'a> for LeaveGroupResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.members { v.errors(seen); }
+    }
 }
 
 impl<'a> LeaveGroupResponse<'a> {
@@ -101,6 +106,10 @@ impl<'a> MemberResponse<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

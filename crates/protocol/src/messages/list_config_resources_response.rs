@@ -40,6 +40,10 @@ impl<'a> Message<'a> for ListConfigResourcesResponse<'a> {
         w.array(true, &self.config_resources, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> ListConfigResourcesResponse<'a> {

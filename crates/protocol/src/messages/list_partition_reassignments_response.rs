@@ -56,6 +56,10 @@ impl<'a> Message<'a> for ListPartitionReassignmentsResponse<'a> {
         w.array(true, &self.topics, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> ListPartitionReassignmentsResponse<'a> {

@@ -75,6 +75,11 @@ impl<'a> Message<'a> for MetadataResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> MetadataResponse<'a> {
@@ -212,6 +217,11 @@ impl<'a> MetadataResponseTopic<'a> {
         }
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.partitions { v.errors(seen); }
+    }
+
     /// The fewest bytes it takes.
     fn min_size(version: i16) -> usize {
         match version {
@@ -300,6 +310,10 @@ impl<'a> MetadataResponsePartition<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

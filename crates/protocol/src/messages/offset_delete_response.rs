@@ -36,6 +36,11 @@ impl<'a> Message<'a> for OffsetDeleteResponse<'a> {
         w.i32(self.throttle_time_ms);
         w.array(false, &self.topics, |w, v| v.encode(w, version));
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> OffsetDeleteResponse<'a> {
@@ -71,6 +76,10 @@ impl<'a> OffsetDeleteResponseTopic<'a> {
         w.array(false, &self.partitions, |w, v| v.encode(w, version));
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
+    }
+
     /// The same value, independent of the frame.
     pub fn into_static(self) -> OffsetDeleteResponseTopic<'static> {
         OffsetDeleteResponseTopic {
@@ -100,5 +109,9 @@ impl OffsetDeleteResponsePartition {
     fn encode(&self, w: &mut Writer, _version: i16) {
         w.i32(self.partition_index);
         w.i16(self.error_code);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 }

@@ -48,6 +48,12 @@ impl<'a> Message<'a> for OffsetFetchResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.groups { v.errors(seen); }
+    }
 }
 
 impl<'a> OffsetFetchResponse<'a> {
@@ -91,6 +97,10 @@ impl<'a> OffsetFetchResponseTopic<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -166,6 +176,10 @@ impl<'a> OffsetFetchResponsePartition<'a> {
         }
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
+
     /// The fewest bytes it takes.
     fn min_size(version: i16) -> usize {
         match version {
@@ -217,6 +231,11 @@ impl<'a> OffsetFetchResponseGroup<'a> {
         w.unknown_tags(&self.unknown_tagged_fields);
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+        if self.error_code != 0 { seen(self.error_code); }
+    }
+
     /// The same value, independent of the frame.
     pub fn into_static(self) -> OffsetFetchResponseGroup<'static> {
         OffsetFetchResponseGroup {
@@ -256,6 +275,10 @@ impl<'a> OffsetFetchResponseTopics<'a> {
         if version >= 10 { w.uuid(self.topic_id); }
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -326,6 +349,10 @@ impl<'a> OffsetFetchResponsePartitions<'a> {
         w.opt_string(true, true, self.metadata.as_deref());
         w.i16(self.error_code);
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -55,6 +55,10 @@ impl<'a> Message<'a> for ProduceResponse<'a> {
             ], |w, _| w.array(flex, &self.node_endpoints, |w, v| v.encode(w, version)));
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> ProduceResponse<'a> {
@@ -101,6 +105,10 @@ impl<'a> TopicProduceResponse<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partition_responses { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -202,6 +210,10 @@ impl<'a> PartitionProduceResponse<'a> {
                 (0, version >= 10 && self.current_leader != LeaderIdAndEpoch::default()),
             ], |w, _| self.current_leader.encode(w, version));
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

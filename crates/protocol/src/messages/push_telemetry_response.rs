@@ -34,6 +34,10 @@ impl<'a> Message<'a> for PushTelemetryResponse<'a> {
         w.i16(self.error_code);
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> PushTelemetryResponse<'a> {

@@ -32,6 +32,10 @@ impl<'a> Message<'a> for ReadShareGroupStateSummaryResponse<'a> {
         w.array(true, &self.results, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> ReadShareGroupStateSummaryResponse<'a> {
@@ -68,6 +72,10 @@ impl<'a> ReadStateSummaryResult<'a> {
         w.uuid(self.topic_id);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -139,6 +147,10 @@ impl<'a> PartitionResult<'a> {
         w.i64(self.start_offset);
         if version >= 1 { w.i32(self.delivery_complete_count); }
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

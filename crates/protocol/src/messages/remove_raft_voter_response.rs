@@ -51,6 +51,10 @@ impl<'a> Message<'a> for RemoveRaftVoterResponse<'a> {
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> RemoveRaftVoterResponse<'a> {

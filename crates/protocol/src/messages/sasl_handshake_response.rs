@@ -32,6 +32,10 @@ impl<'a> Message<'a> for SaslHandshakeResponse<'a> {
         w.i16(self.error_code);
         w.array(false, &self.mechanisms, |w, v| w.string(false, v));
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> SaslHandshakeResponse<'a> {

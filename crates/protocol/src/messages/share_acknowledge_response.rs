@@ -52,6 +52,11 @@ impl<'a> Message<'a> for ShareAcknowledgeResponse<'a> {
         w.array(true, &self.node_endpoints, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> ShareAcknowledgeResponse<'a> {
@@ -93,6 +98,10 @@ impl<'a> ShareAcknowledgeTopicResponse<'a> {
         w.uuid(self.topic_id);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -137,6 +146,10 @@ impl<'a> PartitionData<'a> {
         w.opt_string(true, true, self.error_message.as_deref());
         self.current_leader.encode(w, version);
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

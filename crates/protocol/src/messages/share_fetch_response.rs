@@ -52,6 +52,11 @@ impl<'a> Message<'a> for ShareFetchResponse<'a> {
         w.array(true, &self.node_endpoints, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.responses { v.errors(seen); }
+    }
 }
 
 impl<'a> ShareFetchResponse<'a> {
@@ -93,6 +98,10 @@ impl<'a> ShareFetchableTopicResponse<'a> {
         w.uuid(self.topic_id);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -153,6 +162,11 @@ impl<'a> PartitionData<'a> {
         w.records(true, false, &self.records);
         w.array(true, &self.acquired_records, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        if self.acknowledge_error_code != 0 { seen(self.acknowledge_error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -36,6 +36,10 @@ impl<'a> Message<'a> for StreamsGroupDescribeResponse<'a> {
         w.array(true, &self.groups, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.groups { v.errors(seen); }
+    }
 }
 
 impl<'a> StreamsGroupDescribeResponse<'a> {
@@ -118,6 +122,10 @@ impl<'a> DescribedGroup<'a> {
         w.array(true, &self.members, |w, v| v.encode(w, version));
         w.i32(self.authorized_operations);
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -106,6 +106,10 @@ impl<'a> Message<'a> for StreamsGroupHeartbeatResponse<'a> {
         w.opt_array(true, true, self.partitions_by_user_endpoint.as_deref(), |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> StreamsGroupHeartbeatResponse<'a> {

@@ -40,6 +40,10 @@ impl<'a> Message<'a> for TxnOffsetCommitResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> TxnOffsetCommitResponse<'a> {
@@ -81,6 +85,10 @@ impl<'a> TxnOffsetCommitResponseTopic<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -129,6 +137,10 @@ impl<'a> TxnOffsetCommitResponsePartition<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

@@ -56,6 +56,11 @@ impl<'a> Message<'a> for UpdateFeaturesResponse<'a> {
         if version <= 1 { w.array(true, &self.results, |w, v| v.encode(w, version)); }
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> UpdateFeaturesResponse<'a> {
@@ -110,6 +115,10 @@ impl<'a> UpdatableFeatureResult<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -49,6 +49,10 @@ impl<'a> Message<'a> for UpdateRaftVoterResponse<'a> {
             (0, self.current_leader != CurrentLeader::default()),
         ], |w, _| self.current_leader.encode(w, version));
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+    }
 }
 
 impl<'a> UpdateRaftVoterResponse<'a> {

@@ -49,6 +49,11 @@ impl<'a> Message<'a> for VoteResponse<'a> {
             (0, version >= 1 && !self.node_endpoints.is_empty()),
         ], |w, _| w.array(true, &self.node_endpoints, |w, v| v.encode(w, version)));
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
+        for v in &self.topics { v.errors(seen); }
+    }
 }
 
 impl<'a> VoteResponse<'a> {
@@ -87,6 +92,10 @@ impl<'a> TopicData<'a> {
         w.string(true, &self.topic_name);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -135,6 +144,10 @@ impl<'a> PartitionData<'a> {
         w.i32(self.leader_epoch);
         w.bool(self.vote_granted);
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

@@ -32,6 +32,10 @@ impl<'a> Message<'a> for WriteShareGroupStateResponse<'a> {
         w.array(true, &self.results, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.results { v.errors(seen); }
+    }
 }
 
 impl<'a> WriteShareGroupStateResponse<'a> {
@@ -68,6 +72,10 @@ impl<'a> WriteStateResult<'a> {
         w.uuid(self.topic_id);
         w.array(true, &self.partitions, |w, v| v.encode(w, version));
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
     }
 
     /// The same value, independent of the frame.
@@ -108,6 +116,10 @@ impl<'a> PartitionResult<'a> {
         w.i16(self.error_code);
         w.opt_string(true, true, self.error_message.as_deref());
         w.unknown_tags(&self.unknown_tagged_fields);
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The same value, independent of the frame.

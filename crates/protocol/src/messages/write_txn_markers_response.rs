@@ -36,6 +36,10 @@ impl<'a> Message<'a> for WriteTxnMarkersResponse<'a> {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
     }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.markers { v.errors(seen); }
+    }
 }
 
 impl<'a> WriteTxnMarkersResponse<'a> {
@@ -76,6 +80,10 @@ impl<'a> WritableTxnMarkerResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.topics { v.errors(seen); }
     }
 
     /// The fewest bytes it takes.
@@ -126,6 +134,10 @@ impl<'a> WritableTxnMarkerTopicResult<'a> {
         }
     }
 
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        for v in &self.partitions { v.errors(seen); }
+    }
+
     /// The fewest bytes it takes.
     fn min_size(version: i16) -> usize {
         match version {
@@ -172,6 +184,10 @@ impl<'a> WritableTxnMarkerPartitionResult<'a> {
         if flex {
             w.unknown_tags(&self.unknown_tagged_fields);
         }
+    }
+
+    fn errors(&self, seen: &mut dyn FnMut(i16)) {
+        if self.error_code != 0 { seen(self.error_code); }
     }
 
     /// The fewest bytes it takes.

@@ -85,6 +85,10 @@ pub trait Message<'a>: Sized {
     /// Kafka version accepts.
     fn encode(&self, w: &mut Writer, version: i16);
 
+    /// Tells of every error code in a response that is not 0: its own, and those of the topics,
+    /// partitions or other parts that it answers for. Other messages have none.
+    fn errors(&self, _seen: &mut dyn FnMut(i16)) {}
+
     /// Refuses a version that the message does not have.
     ///
     /// # Errors

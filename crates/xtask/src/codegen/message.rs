@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use super::context::Context;
 use super::types::{default_expr, default_is_plain, field_name, field_type};
-use super::{decode, encode, own};
+use super::{decode, encode, errors, own};
 use crate::schema::print::print_type;
 use crate::schema::versions::Versions;
 use crate::schema::{Field, Kind, MessageSpec, StructSpec};
@@ -182,8 +182,9 @@ fn struct_impl(context: &Context<'_>, item: &StructSpec) -> Result<String> {
     let (rv, wv) = (version_param(&read), version_param(&write));
     let min_size = decode::min_size_fn(context, item).unwrap_or_default();
     let own = own::method(context, item).map_or(String::new(), |own| format!("\n{own}"));
+    let errors = errors::method(context, item);
     Ok(format!(
-        "\nimpl{lifetime} {name}{lifetime} {{\n    fn decode(r: &mut Reader{reader}, {rv}: i16) -> Result<Self, DecodeError> {{\n{read}    }}\n\n    fn encode(&self, w: &mut Writer, {wv}: i16) {{\n{write}    }}\n{min_size}{own}}}\n"
+        "\nimpl{lifetime} {name}{lifetime} {{\n    fn decode(r: &mut Reader{reader}, {rv}: i16) -> Result<Self, DecodeError> {{\n{read}    }}\n\n    fn encode(&self, w: &mut Writer, {wv}: i16) {{\n{write}    }}\n{errors}{min_size}{own}}}\n"
     ))
 }
 
@@ -195,10 +196,11 @@ fn message_impl(context: &Context<'_>, item: &StructSpec) -> Result<String> {
     let wv = version_param(&write);
     let writer = if write.is_empty() { "_w" } else { "w" };
     let reader = if read.contains("r.") || read.contains("(r,") { "r" } else { "_r" };
+    let errors = errors::method(context, item);
     let mut out = format!("\nimpl<'a> Message<'a> for {name}{lifetime} {{\n");
     out.push_str(&constants(context.message));
     out.push_str(&format!(
-        "\n    fn decode({reader}: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {{\n        Self::check_version(version)?;\n{read}    }}\n\n    fn encode(&self, {writer}: &mut Writer, {wv}: i16) {{\n{write}    }}\n}}\n"
+        "\n    fn decode({reader}: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {{\n        Self::check_version(version)?;\n{read}    }}\n\n    fn encode(&self, {writer}: &mut Writer, {wv}: i16) {{\n{write}    }}\n{errors}}}\n"
     ));
     if let Some(own) = own::method(context, item) {
         out.push_str(&format!("\nimpl{lifetime} {name}{lifetime} {{\n{own}}}\n"));

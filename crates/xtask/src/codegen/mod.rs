@@ -7,6 +7,7 @@ mod api_key;
 mod context;
 mod decode;
 mod encode;
+mod errors;
 mod index;
 mod message;
 mod own;
