@@ -130,6 +130,32 @@ configs_loggers() {
   contains "$(loggers --describe)" "root="
 }
 
+client_metrics() { connected ClientMetricsCommand "$@"; }
+client_metrics_alter() {
+  client_metrics --alter --name "$PREFIX-wanted" --metrics org.apache.kafka.producer.,org.apache.kafka.consumer. \
+    --interval 60000 --match "client_id=$PREFIX-nobody"
+  contains "$(client_metrics --list)" "$PREFIX-wanted"
+  local answer
+  answer=$(client_metrics --describe --name "$PREFIX-wanted")
+  contains "$answer" "interval.ms=60000"
+  contains "$answer" "client_id=$PREFIX-nobody"
+  client_metrics --delete --name "$PREFIX-wanted"
+  refuses contains "$(client_metrics --list)" "$PREFIX-wanted"
+  refuses client_metrics --alter --name "$PREFIX-wanted" --metrics '*' --interval 1
+}
+
+configs_client_metrics() {
+  local of="--entity-type client-metrics --entity-name $PREFIX-few"
+  # shellcheck disable=SC2086
+  {
+    configs --alter $of --add-config "metrics=[org.apache.kafka.producer.],interval.ms=70000"
+    contains "$(configs --describe $of)" "interval.ms=70000"
+    configs --alter $of --delete-config metrics,interval.ms
+    refuses contains "$(configs --describe $of)" "interval.ms=70000"
+    refuses configs --alter $of --add-config "match=[nobody=x]"
+  }
+}
+
 quotas() { configs "$@" --entity-type clients --entity-name "$PREFIX-slow"; }
 configs_quotas() {
   local begun
@@ -338,6 +364,8 @@ check kafka-configs-alter configs_alter
 check kafka-configs-broker configs_broker
 check kafka-configs-loggers configs_loggers
 check kafka-configs-quotas configs_quotas
+check kafka-client-metrics client_metrics_alter
+check kafka-configs-client-metrics configs_client_metrics
 check kafka-consumer-groups-list groups_list
 check kafka-consumer-groups-describe groups_describe
 check kafka-consumer-groups-reset groups_reset
