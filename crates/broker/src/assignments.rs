@@ -20,6 +20,7 @@ use klamm_replication::Leadership;
 use crate::{
     broker::{Broker, log_config},
     groups::OFFSETS_TOPIC,
+    metrics::TopicTraffic,
     open_logs::{Unopened, open_logs},
     partition::{Partition, Topic},
     transactions::TRANSACTIONS_TOPIC,
@@ -76,6 +77,9 @@ pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Del
         for topic in broker.topics.all() {
             reconfigure_topic(broker, image, &topic);
         }
+    }
+    if delta.configs_changed.iter().any(|resource| resource.kind == ResourceKind::ClientMetrics) {
+        broker.telemetry.reload(image);
     }
     if delta.quotas_changed {
         broker.quotas.reload(image);
@@ -180,6 +184,7 @@ async fn take_up(
             internal: is_internal(&found.name),
             config: ArcSwap::from_pointee(broker.topic_config(image, &found.name)),
             partitions: ArcSwap::default(),
+            traffic: TopicTraffic::default(),
         })
     });
     let mut partitions = Vec::clone(&topic.partitions.load());

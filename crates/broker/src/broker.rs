@@ -16,7 +16,7 @@ use klamm_protocol::{ErrorCode, records::DecompressionLimit};
 use klamm_quorum::Quorum;
 
 use crate::{
-    api::{names_by_id, telemetry::Telemetry},
+    api::names_by_id,
     cleaner::Cleaner,
     connection::ConnectionLimits,
     fetch_sessions::{FetchSessions, Target},
@@ -29,6 +29,7 @@ use crate::{
     partition::{Partition, Topic},
     producer_ids::ProducerIds,
     quotas::Quotas,
+    telemetry::Telemetry,
     topics::Topics,
     transactions::Transactions,
 };
@@ -195,6 +196,7 @@ impl Broker {
         let effective = self.config.effective(Dynamic { default: &default, broker: &own });
         match BrokerSettings::of(&effective) {
             Ok(settings) => {
+                self.metrics.slow.set_threshold(settings.observe.slow_request_ms);
                 self.settings.store(Arc::new(settings));
                 self.connections.look_again();
                 self.cleaner.look_again();

@@ -20,6 +20,7 @@ use crate::{
     broker::Broker,
     frames::Frames,
     listener::Stop,
+    metrics::{Client, Metrics, SlowRequest, Timing, Traffic, log_slow, waits_on_purpose},
     quotas::Mute,
     request::{Answer, Outcome, Request},
 };
@@ -42,11 +43,16 @@ pub(crate) struct Peer {
     pub(crate) listener: Arc<str>,
     /// Until when it is not read, because the client used more than its quota.
     pub(crate) mute: Mute,
+    /// What passes through its listener.
+    pub(crate) traffic: Arc<Traffic>,
+    /// What software it is.
+    pub(crate) client: Client,
 }
 
+/// A request that is not yet answered, with its way so far.
 enum Slot {
-    Done(Answer),
-    Waiting(BoxFuture<'static, Answer>),
+    Done(Answer, Timing),
+    Waiting(BoxFuture<'static, Answer>, Timing),
 }
 
 pub(crate) struct Task {
@@ -66,6 +72,14 @@ struct State {
     /// Room in memory for the large request that is coming in.
     room: Option<OwnedSemaphorePermit>,
     end_of_stream: bool,
+    /// What time it was when somebody last looked.
+    now: Instant,
+    /// When bytes came in last.
+    read_at: Instant,
+    /// Requests whose answers are in `out`.
+    sending: Vec<Timing>,
+    /// The client's name for itself in its last request.
+    client_id: String,
 }
 
 /// What woke the connection.
@@ -83,6 +97,7 @@ impl Task {
     /// Serves the connection until it ends; says why if that was not the client's wish.
     pub(crate) async fn run(mut self) -> Result<(), String> {
         let limits = self.broker.connection_limits();
+        let now = Instant::now();
         let mut state = State {
             frames: Frames::new(limits.request_bytes_max),
             in_flight: VecDeque::new(),
@@ -91,25 +106,47 @@ impl Task {
             held: None,
             room: None,
             end_of_stream: false,
+            now,
+            read_at: now,
+            sending: Vec::new(),
+            client_id: String::new(),
         };
-        let idle = limits.idle;
+        let ended = self.serve(&mut state, limits.idle).await;
+        for slot in &state.in_flight {
+            if let Slot::Waiting(_, timing) = slot {
+                self.broker.metrics.wait(timing.row, -1);
+            }
+        }
+        ended
+    }
+
+    async fn serve(&mut self, state: &mut State, idle: Duration) -> Result<(), String> {
         let mut alarm = Box::pin(tokio::time::sleep(idle));
-        let mut active = Instant::now();
+        let mut active = state.now;
         loop {
-            self.handle_what_is_there(&mut state)?;
+            self.handle_what_is_there(state)?;
             if !state.out.is_empty() {
+                self.peer.traffic.sent(state.out.len());
                 let sent = net::send(&mut *self.connection, &mut state.out).await;
                 sent.map_err(|error| quiet(&error))?;
-                active = Instant::now();
+                state.now = Instant::now();
+                active = state.now;
+                self.count_sent(state);
                 continue;
             }
             if state.end_of_stream {
                 return Ok(());
             }
-            match self.wait(&mut state, &mut alarm).await {
+            let wake = self.wait(state, &mut alarm).await;
+            state.now = Instant::now();
+            match wake {
                 Wake::Answered | Wake::Heard => {}
                 Wake::Read(Ok(0)) => state.end_of_stream = true,
-                Wake::Read(Ok(_)) => active = Instant::now(),
+                Wake::Read(Ok(bytes)) => {
+                    self.peer.traffic.received(bytes);
+                    state.read_at = state.now;
+                    active = state.now;
+                }
                 Wake::Read(Err(error)) => return Err(quiet(&error)),
                 Wake::Stop => return Ok(()),
                 Wake::Idle if state.in_flight.is_empty() && active.elapsed() >= idle => {
@@ -118,7 +155,7 @@ impl Task {
                 Wake::Idle => {
                     // A request that waits keeps its connection, however long that takes.
                     let busy = !state.in_flight.is_empty();
-                    let since = if busy { Instant::now() } else { active };
+                    let since = if busy { state.now } else { active };
                     state.frames.rest();
                     alarm.as_mut().reset(since + idle);
                 }
@@ -130,20 +167,67 @@ impl Task {
     /// Begins all requests that may be begun and queues all answers that are ready.
     fn handle_what_is_there(&self, state: &mut State) -> Result<(), String> {
         loop {
-            state.queue_answers()?;
+            state.queue_answers(&self.broker.metrics)?;
             if state.out.len() >= SEND_BYTES_MAX || state.in_flight.len() >= IN_FLIGHT_MAX {
                 return Ok(());
             }
             if self.muted_ms() > 0 {
                 return Ok(());
             }
-            let Some(request) = state.next_request(&self.broker)? else { return Ok(()) };
+            let Some(request) = state.next_request()? else { return Ok(()) };
             let key = request.key;
-            match api::dispatch(&self.broker, &self.peer, request) {
-                Outcome::Now(answer) => state.in_flight.push_back(Slot::Done(answer)),
-                Outcome::Later(future) => state.wait_for(key, false, future),
-                Outcome::Pipelined(future) => state.wait_for(key, true, future),
-            }
+            state.notice_client(request.client_id());
+            let mut timing = Timing::begin(&request, state.read_at, state.now);
+            let (row, outcome) = api::dispatch(&self.broker, &self.peer, request);
+            state.now = Instant::now();
+            timing.handled(row, state.now);
+            timing.throttle_ms = self.muted_ms();
+            let (pipelined, future) = match outcome {
+                Outcome::Now(answer) => {
+                    state.in_flight.push_back(Slot::Done(answer, timing));
+                    continue;
+                }
+                Outcome::Later(future) => (false, future),
+                Outcome::Pipelined(future) => (true, future),
+            };
+            self.broker.metrics.wait(row, 1);
+            state.waiting = Some((key, pipelined));
+            state.in_flight.push_back(Slot::Waiting(future, timing));
+        }
+    }
+
+    /// Counts requests whose answers were sent.
+    fn count_sent(&self, state: &mut State) {
+        for timing in state.sending.drain(..) {
+            self.count(&timing, state.now, &state.client_id);
+        }
+    }
+
+    fn count(&self, timing: &Timing, now: Instant, client_id: &str) {
+        let metrics = &self.broker.metrics;
+        let Some((row, stages)) = metrics.answered(timing, now) else { return };
+        if !metrics.slow.is_slow(stages.total) {
+            return;
+        }
+        let key = api::APIS[row].key;
+        let waited = if waits_on_purpose(key) { stages.remote } else { 0 };
+        if !metrics.slow.is_slow(stages.total - waited) {
+            return;
+        }
+        let request = SlowRequest {
+            at_ms: self.broker.env.clock.now_ms(),
+            api: key.name(),
+            version: timing.version,
+            correlation_id: timing.correlation_id,
+            client_id: client_id.to_owned(),
+            address: self.peer.address,
+            listener: Arc::clone(&self.peer.listener),
+            request_bytes: timing.request_bytes,
+            response_bytes: timing.response_bytes,
+            stages,
+        };
+        if metrics.slow.keep(request.clone()) {
+            log_slow(&request);
         }
     }
 
@@ -162,11 +246,11 @@ impl Task {
             && needed == 0
             && (frames.len() < READ_AHEAD_BYTES_MAX || in_flight.is_empty());
         let connection = &mut *self.connection;
-        let memory = &self.broker.request_memory;
+        let (memory, metrics) = (&self.broker.request_memory, &self.broker.metrics);
         tokio::select! {
             biased;
             () = self.stop.wait() => Wake::Stop,
-            () = poll_waiting(in_flight), if !in_flight.is_empty() => Wake::Answered,
+            () = poll_waiting(in_flight, metrics), if !in_flight.is_empty() => Wake::Answered,
             read = async {
                 let (buf, limit) = frames.room();
                 net::read(connection, buf, limit).await
@@ -179,14 +263,16 @@ impl Task {
 }
 
 /// Ends when at least one waiting request has its answer.
-async fn poll_waiting(in_flight: &mut VecDeque<Slot>) {
+async fn poll_waiting(in_flight: &mut VecDeque<Slot>, metrics: &Metrics) {
     poll_fn(|cx| {
         let mut any = Poll::Pending;
         for slot in in_flight.iter_mut() {
-            if let Slot::Waiting(future) = slot
+            if let Slot::Waiting(future, timing) = slot
                 && let Poll::Ready(answer) = future.as_mut().poll(cx)
             {
-                *slot = Slot::Done(answer);
+                timing.ready(Instant::now());
+                metrics.wait(timing.row, -1);
+                *slot = Slot::Done(answer, *timing);
                 any = Poll::Ready(());
             }
         }
@@ -196,34 +282,44 @@ async fn poll_waiting(in_flight: &mut VecDeque<Slot>) {
 }
 
 impl State {
-    fn wait_for(&mut self, key: ApiKey, pipelined: bool, future: BoxFuture<'static, Answer>) {
-        self.waiting = Some((key, pipelined));
-        self.in_flight.push_back(Slot::Waiting(future));
+    /// Keeps the client's name for itself: mostly it is the same in every request.
+    fn notice_client(&mut self, client_id: &str) {
+        if self.client_id != client_id {
+            client_id.clone_into(&mut self.client_id);
+        }
     }
 
-    fn queue_answers(&mut self) -> Result<(), String> {
-        while let Some(Slot::Done(_)) = self.in_flight.front() {
-            let Some(Slot::Done(answer)) = self.in_flight.pop_front() else { break };
+    fn queue_answers(&mut self, metrics: &Metrics) -> Result<(), String> {
+        while let Some(Slot::Done(..)) = self.in_flight.front() {
+            let Some(Slot::Done(answer, mut timing)) = self.in_flight.pop_front() else { break };
             match answer {
-                Answer::Send(response) => response.queue(&mut self.out),
-                Answer::Silent => {}
+                Answer::Send(response) => {
+                    metrics.failed(timing.row, &response.errors);
+                    let before = self.out.len();
+                    response.queue(&mut self.out);
+                    timing.response_bytes = self.out.len() - before;
+                    self.sending.push(timing);
+                }
+                Answer::Silent => {
+                    metrics.answered(&timing, timing.ready_at());
+                }
                 Answer::Close(reason) => return Err(reason),
             }
         }
-        if !self.in_flight.iter().any(|slot| matches!(slot, Slot::Waiting(_))) {
+        if !self.in_flight.iter().any(|slot| matches!(slot, Slot::Waiting(..))) {
             self.waiting = None;
         }
         Ok(())
     }
 
     /// The next request, if there is one and it may be begun.
-    fn next_request(&mut self, broker: &Broker) -> Result<Option<Request>, String> {
+    fn next_request(&mut self) -> Result<Option<Request>, String> {
         let request = match self.held.take() {
             Some(request) => request,
             None => match self.frames.next().map_err(|error| error.to_string())? {
                 Some(bytes) => {
                     self.room = None;
-                    parse(bytes, broker)?
+                    parse(bytes)?
                 }
                 None => return Ok(None),
             },
@@ -237,8 +333,7 @@ impl State {
     }
 }
 
-fn parse(bytes: bytes::BytesMut, broker: &Broker) -> Result<Request, String> {
-    broker.metrics.received(bytes.len());
+fn parse(bytes: bytes::BytesMut) -> Result<Request, String> {
     let peek = frame::peek(&bytes).map_err(|error| format!("malformed request header: {error}"))?;
     if ApiKey::from_i16(peek.api_key).is_none() {
         return Err(format!("unknown API key {}", peek.api_key));

@@ -21,7 +21,7 @@ use crate::{
     api::Limits,
     broker::Broker,
     fetch_sessions::{Target, Want},
-    partition::{Isolation, Partition},
+    partition::{Isolation, Partition, Topic},
 };
 
 /// A range of at most so many bytes is read and sent with the rest of the answer in one call; a
@@ -32,6 +32,8 @@ const GATHER_BYTES_MAX: u64 = 32 * 1024;
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) target: Target,
+    /// The topic, if it is here.
+    pub(crate) topic: Option<Arc<Topic>>,
     pub(crate) error: ErrorCode,
     pub(crate) high_watermark: i64,
     pub(crate) last_stable_offset: i64,
@@ -52,6 +54,7 @@ impl Part {
     fn failed(target: Target, error: ErrorCode) -> Self {
         Self {
             target,
+            topic: None,
             error,
             high_watermark: -1,
             last_stable_offset: -1,
@@ -86,7 +89,10 @@ pub(crate) fn read_all(broker: &Broker, wants: &[(Target, Want)], limits: &Limit
     let mut parts = Vec::with_capacity(wants.len());
     for (target, want) in wants {
         let part = match broker.find(target) {
-            Ok((_, partition)) => read(broker, &partition, target, want, limits, left, first),
+            Ok((topic, partition)) => {
+                let part = read(broker, &partition, target, want, limits, left, first);
+                Part { topic: Some(topic), ..part }
+            }
             Err(error) => Part::failed(target.clone(), error),
         };
         left = left.saturating_sub(part.len());
@@ -124,6 +130,7 @@ fn read(
     let is_committed = limits.isolation == Isolation::ReadCommitted;
     Part {
         target: target.clone(),
+        topic: None,
         error: ErrorCode::None,
         high_watermark: partition.high_watermark(),
         // After the records: all of them are decided below it.

@@ -14,7 +14,7 @@ use std::{
 
 use klamm_groups::{
     AppendId, ConsumerSettings, Context, Coordinator, CoordinatorRecord, Effect, EndTransaction,
-    InTransaction, Migration, Request, Response, Settings, Token,
+    GroupView, InTransaction, Migration, Request, Response, Settings, Token,
 };
 use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
 use klamm_metadata::{Delta, Image};
@@ -157,6 +157,14 @@ impl Groups {
             .iter()
             .map(|shard| self.call_shard(broker, shard, context, request.clone()))
             .collect()
+    }
+
+    /// Shows every group that is coordinated here.
+    pub(crate) fn observe(&self, mut see: impl FnMut(GroupView<'_>)) {
+        let shards: Vec<_> = self.shards.read().values().cloned().collect();
+        for shard in shards.iter().filter(|shard| shard.loaded.load(Ordering::Acquire)) {
+            shard.state.lock().coordinator.observe().for_each(&mut see);
+        }
     }
 
     fn call_shard(

@@ -12,7 +12,7 @@ use klamm_env::{
     Watched,
     net::{Connection, Listener},
 };
-use klamm_security::quota::Rate;
+use klamm_security::quota::{Kind, Rate};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -40,6 +40,10 @@ impl StopBell {
 
     pub(crate) fn ring(&self) {
         self.0.set(true);
+    }
+
+    pub(crate) fn is_rung(&self) -> bool {
+        self.0.get()
     }
 
     pub(crate) fn listen(&self) -> Stop {
@@ -167,6 +171,11 @@ impl Connections {
     pub(crate) fn open(&self) -> usize {
         self.counts.lock().total
     }
+
+    /// The same of one listener.
+    pub(crate) fn open_of(&self, listener: &str) -> usize {
+        self.counts.lock().by_listener.get(listener).copied().unwrap_or(0)
+    }
 }
 
 /// Memory for large requests that are coming in (`queued.max.request.bytes`): a connection reads one
@@ -190,6 +199,12 @@ impl RequestMemory {
         let bytes = bytes.and_then(|n| u64::try_from(n).ok()).unwrap_or(MEMORY_BYTES_DEFAULT);
         let total = u32::try_from(bytes / MEMORY_UNIT as u64).unwrap_or(u32::MAX).max(1);
         Self { free: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    /// Bytes taken.
+    pub(crate) fn used(&self) -> u64 {
+        let free = u64::try_from(self.free.available_permits()).unwrap_or(0);
+        u64::from(self.total).saturating_sub(free) * MEMORY_UNIT as u64
     }
 
     /// Waits for room. A request that is larger than all of it waits for all of it.
@@ -232,6 +247,7 @@ pub(crate) async fn accept(
     name: Arc<str>,
     stop: Stop,
 ) {
+    let traffic = broker.metrics.listeners.get(&name);
     loop {
         let connections = Arc::clone(&broker.connections);
         let next = async {
@@ -248,6 +264,7 @@ pub(crate) async fn accept(
                 let settings = broker.settings.load();
                 let admitted = connections.admit(&settings.network, &name, address.ip());
                 let Some(admitted) = admitted else {
+                    traffic.too_many.one();
                     tracing::warn!("refused {address}: it has max.connections.per.ip open");
                     continue;
                 };
@@ -255,11 +272,19 @@ pub(crate) async fn accept(
                 let pause = connections.pause(&settings, &name, now_ms);
                 let throttle_ms = broker.quotas.connect(address.ip(), now_ms, &settings.quotas);
                 if let Ok(wait @ 1..) = u64::try_from(throttle_ms) {
+                    traffic.too_fast.one();
+                    broker.metrics.throttled(Kind::Connection, throttle_ms);
                     tokio::spawn(turn_away(connection, admitted, Duration::from_millis(wait)));
                     continue;
                 }
-                broker.metrics.connected();
-                let peer = Peer { address, listener: Arc::clone(&name), mute: Mute::default() };
+                traffic.accepted.one();
+                let peer = Peer {
+                    address,
+                    listener: Arc::clone(&name),
+                    mute: Mute::default(),
+                    traffic: Arc::clone(&traffic),
+                    client: broker.metrics.clients.connect(&name),
+                };
                 let broker = Arc::clone(&broker);
                 let task = Task { broker, connection, peer, stop: stop.clone() };
                 tokio::spawn(serve(task, address, admitted));

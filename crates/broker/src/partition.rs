@@ -20,6 +20,8 @@ use klamm_replication::{Event, Leader, Leadership};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::metrics::TopicTraffic;
+
 /// A topic of which this broker has partitions.
 #[derive(Debug)]
 pub(crate) struct Topic {
@@ -29,6 +31,8 @@ pub(crate) struct Topic {
     pub(crate) internal: bool,
     pub(crate) config: ArcSwap<TopicConfig>,
     pub(crate) partitions: ArcSwap<Vec<Option<Arc<Partition>>>>,
+    /// What passed through it.
+    pub(crate) traffic: TopicTraffic,
 }
 
 impl Topic {

@@ -104,6 +104,8 @@ impl Envelope {
 #[derive(Debug)]
 pub(crate) struct Response {
     pieces: SmallVec<[Piece; 3]>,
+    /// The error codes in it, for those who count them.
+    pub(crate) errors: Vec<i16>,
 }
 
 impl Response {
@@ -124,7 +126,9 @@ impl Response {
             pieces.push(piece);
         }
         pieces.push(Piece::Bytes(rest));
-        Self { pieces }
+        let mut errors = Vec::new();
+        body.errors(&mut |code| errors.push(code));
+        Self { pieces, errors }
     }
 
     /// Writes the throttle time into the head of the frame, if it is not larger already.

@@ -29,7 +29,6 @@ use klamm_quorum::{
 };
 
 use crate::{
-    api::telemetry::Telemetry,
     assignments,
     broker::{Broker, unsigned},
     cleaner::{self, Cleaner},
@@ -39,11 +38,13 @@ use crate::{
     listening::{self, Bound, Listening},
     loggers::Loggers,
     metrics::Metrics,
+    observe::{Observe, Observer},
     open_logs::WaitForRoom,
     producer_ids::ProducerIds,
     quotas::Quotas,
     rules::Rules,
     tasks,
+    telemetry::Telemetry,
     topics::Topics,
     transactions::Transactions,
 };
@@ -123,7 +124,7 @@ impl Server {
             quotas: Quotas::default(),
             connections: Arc::default(),
             request_memory: RequestMemory::new(settings.requests.queued_max_request_bytes),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(settings.node.worker_threads),
             stop: StopBell::new(),
             applied: Watched::new(-1),
             effective: ArcSwap::from_pointee(effective),
@@ -138,6 +139,7 @@ impl Server {
         let first = updates.next().await;
         let first = first.ok_or_else(|| StartError::Quorum("it stopped at once".to_owned()))?;
         broker.quotas.reload(&first.image);
+        broker.telemetry.reload(&first.image);
         assignments::start(&broker, &first.image).await?;
         broker.applied.set(first.offset);
         tokio::spawn(follow(Arc::clone(&broker), first.image, updates));
@@ -166,9 +168,9 @@ impl Server {
         &self.broker.cluster_id
     }
 
-    /// What it has counted.
-    pub fn metrics(&self) -> &Metrics {
-        &self.broker.metrics
+    /// What the management plane may ask.
+    pub fn observer(&self) -> Arc<dyn Observe> {
+        Arc::new(Observer::new(Arc::clone(&self.broker)))
     }
 
     /// Number of open connections.

@@ -36,8 +36,8 @@ pub use listener::{Endpoint, HostPort, SecurityProtocol, Voter};
 pub use rule::Rule;
 pub use settings::{
     BrokerSettings, CleanerSettings, ConsumerGroupSettings, GroupSettings, LogSettings,
-    NetworkSettings, NodeSettings, OffsetsSettings, QuorumSettings, QuotaSettings, RequestSettings,
-    TopicDefaults,
+    NetworkSettings, NodeSettings, ObserveSettings, OffsetsSettings, QuorumSettings, QuotaSettings,
+    RequestSettings, TopicDefaults,
 };
 pub use topic::{CleanupPolicy, Compression, RemoteConfig, TimestampType, TopicConfig};
 pub use value::Value;

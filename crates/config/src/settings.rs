@@ -37,6 +37,8 @@ pub struct BrokerSettings {
     pub quorum: QuorumSettings,
     /// How quotas are measured.
     pub quotas: QuotaSettings,
+    /// What is shown of the broker, and where.
+    pub observe: ObserveSettings,
 }
 
 impl BrokerSettings {
@@ -58,7 +60,41 @@ impl BrokerSettings {
             transactions: TransactionSettings::of(config),
             quorum: QuorumSettings::of(config)?,
             quotas: QuotaSettings::of(config),
+            observe: ObserveSettings::of(config),
         })
+    }
+}
+
+/// What is shown of the broker, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObserveSettings {
+    /// `klamm.admin.listeners`.
+    pub admin_listeners: Vec<String>,
+    /// Whether somebody set `klamm.admin.listeners`.
+    pub has_admin_listeners: bool,
+    /// `klamm.slow.request.ms`; negative is never.
+    pub slow_request_ms: i64,
+    /// `klamm.metrics.topics.max`.
+    pub topics_max: i32,
+    /// `klamm.metrics.partitions.max`.
+    pub partitions_max: i32,
+    /// `klamm.metrics.group.partitions.max`.
+    pub group_partitions_max: i32,
+    /// `klamm.client.telemetry.series.max`.
+    pub client_series_max: i32,
+}
+
+impl ObserveSettings {
+    fn of(of: &Effective) -> Self {
+        Self {
+            admin_listeners: of.list("klamm.admin.listeners").map_or_else(Vec::new, <[_]>::to_vec),
+            has_admin_listeners: of.is_set("klamm.admin.listeners"),
+            slow_request_ms: of.long("klamm.slow.request.ms"),
+            topics_max: of.int("klamm.metrics.topics.max"),
+            partitions_max: of.int("klamm.metrics.partitions.max"),
+            group_partitions_max: of.int("klamm.metrics.group.partitions.max"),
+            client_series_max: of.int("klamm.client.telemetry.series.max"),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 mod clock;
 pub mod disk;
 pub mod net;
+pub mod process;
 mod random;
 pub mod virt;
 mod watched;

@@ -15,6 +15,7 @@ mod consumer;
 mod coordinator;
 mod modern;
 mod name;
+mod observe;
 mod offsets;
 mod records;
 mod registry;
@@ -28,6 +29,7 @@ pub use api::{
     Token,
 };
 pub use coordinator::Coordinator;
+pub use observe::GroupView;
 pub use offsets::{fetch_groups, fetch_response};
 pub use replay::{ReplayError, Replayed};
 pub use settings::{ConsumerSettings, Migration, Settings};

@@ -1,10 +1,11 @@
 //! The builder of an embedded broker.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
+use klamm_admin::{Admin, AdminError};
 use klamm_broker::Server;
 use klamm_client::{Client, ClientOptions};
-use klamm_config::{BrokerConfig, Layers, Map, Problem};
+use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Layers, Map, Problem};
 use klamm_env::{
     Clock, Env, Random,
     virt::{VirtualDisk, VirtualNet},
@@ -26,6 +27,9 @@ pub enum StartError {
     /// The broker itself says why.
     #[error(transparent)]
     Broker(#[from] klamm_broker::StartError),
+    /// HTTP was asked for and cannot be served.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
 }
 
 /// Collects what a broker is to be like.
@@ -47,6 +51,7 @@ pub struct BrokerBuilder {
 #[derive(Debug)]
 pub struct Broker {
     server: Server,
+    admin: Admin,
     env: Env,
     /// How it was built, with the disk that it has.
     builder: BrokerBuilder,
@@ -91,6 +96,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Answers HTTP on this address, `host:port`, with metrics at `/metrics`
+    /// (`klamm.admin.listeners`); port 0 takes a free one, see [`Broker::admin_address`]. Without
+    /// this it does not. It is TCP, also if the broker is on a virtual network.
+    #[must_use]
+    pub fn admin(self, address: impl Into<String>) -> Self {
+        self.config("klamm.admin.listeners", address)
+    }
+
     /// Runs on this network, on the runtime's clock, and, unless a directory is given, in memory.
     /// Time stands still while there is work to do if the runtime is paused.
     #[must_use]
@@ -127,8 +140,12 @@ impl BrokerBuilder {
             env.clock = Clock::following_runtime(VIRTUAL_EPOCH_MS);
         }
         let config = self.resolve(&address).map_err(StartError::Config)?;
+        let settings = BrokerSettings::of(&config.effective(Dynamic::NONE));
+        let listeners = settings.map_or_else(|_| Vec::new(), |of| of.observe.admin_listeners);
+        let admin = Admin::start(&listeners).await?;
         let server = Server::start(env.clone(), config).await?;
-        Ok(Broker { server, env, builder: self, host })
+        admin.attach(server.observer());
+        Ok(Broker { server, admin, env, builder: self, host })
     }
 
     fn address(&self) -> String {
@@ -152,6 +169,7 @@ impl BrokerBuilder {
         default("listeners", format!("PLAINTEXT://{address}"));
         default("log.dirs", data_dir);
         default("group.initial.rebalance.delay.ms", "0".to_owned());
+        default("klamm.admin.listeners", String::new());
         BrokerConfig::resolve(Layers { command_line: keys, ..Layers::default() })
     }
 }
@@ -176,6 +194,12 @@ impl Broker {
             (None, Some((_, address))) => address.to_string(),
             (_, None) => String::new(),
         }
+    }
+
+    /// Where it answers HTTP, if it does.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.addresses().first().copied()
     }
 
     /// A client of this broker, on its network and clock.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use klamm_env::disk;
+use tokio::time::Instant;
 
 use crate::{
     Log,
@@ -82,10 +83,15 @@ impl Log {
     /// # Errors
     /// As [`Log::flush_to`].
     pub fn flush_now(&self) -> io::Result<()> {
+        let begun = Instant::now();
         let pending = Pending::take(self, &mut self.writer.lock());
         match self.write_out(&pending) {
             Ok(()) => {
                 self.recovery_point.fetch_max(pending.end_offset, Ordering::AcqRel);
+                if let Some(flushes) = self.flushes.get() {
+                    let micros = begun.elapsed().as_micros();
+                    flushes.observe(u64::try_from(micros).unwrap_or(u64::MAX));
+                }
                 Ok(())
             }
             Err(error) => {

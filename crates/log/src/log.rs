@@ -10,13 +10,14 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
 use klamm_env::{Disk, disk, disk::Open};
+use klamm_metrics::Histogram;
 use klamm_transactions::{Batch, Producers, Refusal, Verifications, Verified};
 use parking_lot::Mutex;
 
@@ -59,6 +60,8 @@ pub struct Log {
     pub(crate) maintenance: Mutex<()>,
     /// Held while a flush runs, so that those who wait for one share the next.
     pub(crate) flushing: tokio::sync::Mutex<()>,
+    /// Where the durations of flushes are counted, if they are.
+    pub(crate) flushes: OnceLock<Arc<Histogram>>,
 }
 
 /// What only the one who appends, rolls or truncates looks at.

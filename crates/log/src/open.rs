@@ -5,7 +5,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64},
     },
 };
@@ -349,6 +349,7 @@ impl Opening {
             has_unreplicated: AtomicBool::new(self.writer.producers.has_unreplicated()),
             writer: Mutex::new(self.writer),
             flushing: tokio::sync::Mutex::new(()),
+            flushes: OnceLock::new(),
         };
         Ok((log, self.report))
     }

@@ -44,6 +44,7 @@ fn documents(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     Ok(vec![
         (root.join("docs/api-compatibility.md"), klamm_broker::docs::api_compatibility()),
         (root.join("docs/config.md"), klamm_config::docs::markdown()),
+        (root.join("docs/metrics.md"), klamm_broker::docs::metrics()),
         (readme, format!("{head}{BEGIN}{table}{END}{tail}")),
     ])
 }

@@ -44,6 +44,9 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         };
         return Outcome::Now(request.answer(&response));
     }
+    if request.version >= 3 {
+        cx.peer.client.named(&body.client_software_name, &body.client_software_version);
+    }
     Outcome::Now(request.answer(&supported(cx.broker, request.version)))
 }
 

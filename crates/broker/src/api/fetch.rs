@@ -216,16 +216,34 @@ async fn wait(broker: Arc<Broker>, plan: Plan) -> Answer {
 fn finish(broker: &Arc<Broker>, plan: Plan, parts: Vec<Part>) -> Outcome {
     let version = plan.envelope.version;
     let charged = charge(broker, &plan, &parts);
+    broker.metrics.throttled(Kind::Fetch, charged.throttle_ms);
     let throttle_ms = i32::try_from(charged.throttle_ms).unwrap_or(i32::MAX);
     if charged.was_above && throttle_ms > 0 {
         return Outcome::Now(nothing_yet(&plan, throttle_ms));
     }
+    count(broker, &parts);
     match load(broker, version, parts) {
         Loaded::Ready(parts) => Outcome::Now(answer(&plan, parts, throttle_ms)),
         Loaded::Cold(later) => {
             Outcome::Later(Box::pin(async move { answer(&plan, later.await, throttle_ms) }))
         }
     }
+}
+
+/// Counts what is about to be answered.
+fn count(broker: &Broker, parts: &[Part]) {
+    let mut bytes = 0;
+    for part in parts {
+        let Some(topic) = &part.topic else { continue };
+        topic.traffic.fetch_requests.one();
+        if part.is_error() {
+            topic.traffic.fetch_failures.one();
+        } else if part.len() > 0 {
+            topic.traffic.record_bytes_out.add(part.len());
+            bytes += part.len();
+        }
+    }
+    broker.metrics.fetched(bytes);
 }
 
 /// Charges the client and the topics for what was found, and holds the client back. What brings a

@@ -1,8 +1,8 @@
 //! GetTelemetrySubscriptions (key 71), version 0: which metrics a client should push (KIP-714).
 //!
-//! None, as in a Kafka where nobody subscribed: the client gets an id and asks again after the
-//! interval. Stored subscriptions (client-metrics resources) change nothing, because this broker
-//! has no use for the metrics.
+//! What the client-metrics resources of the cluster want of a client like this one; nothing if no
+//! one matches, then the client asks again after the interval. Jitter of the first push is up to
+//! clients, as the KIP has it.
 
 use klamm_protocol::{
     ApiKey,
@@ -10,8 +10,11 @@ use klamm_protocol::{
     wire::Uuid,
 };
 
-use super::{Api, Context, Permission, QuotaClass, telemetry};
-use crate::request::{Outcome, Request};
+use super::{Api, Context, Permission, QuotaClass};
+use crate::{
+    request::{Outcome, Request},
+    telemetry::Facts,
+};
 
 pub(crate) const API: Api = Api {
     key: ApiKey::GetTelemetrySubscriptions,
@@ -33,14 +36,16 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Uuid::ZERO => Uuid::from_bytes(cx.broker.env.random.uuid_bytes()),
         known => known,
     };
-    let response = match cx.broker.telemetry.ask(client, cx.peer.address, cx.now_ms) {
-        Ok(()) => GetTelemetrySubscriptionsResponse {
+    let facts = facts(cx, &request, client);
+    let response = match cx.broker.telemetry.ask(&facts, cx.now_ms) {
+        Ok(asked) => GetTelemetrySubscriptionsResponse {
             client_instance_id: client,
-            subscription_id: telemetry::subscription_of(client),
+            subscription_id: asked.subscription,
             accepted_compression_types: COMPRESSION_TYPES.to_vec(),
-            push_interval_ms: telemetry::PUSH_INTERVAL_MS,
+            push_interval_ms: asked.interval_ms,
             telemetry_max_bytes: cx.broker.settings.load().requests.telemetry_max_bytes,
             delta_temporality: true,
+            requested_metrics: asked.metrics.into_iter().map(Into::into).collect(),
             ..GetTelemetrySubscriptionsResponse::default()
         },
         Err(error) => GetTelemetrySubscriptionsResponse {
@@ -49,4 +54,16 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         },
     };
     Outcome::Now(request.answer(&response))
+}
+
+/// What is known of a client.
+pub(super) fn facts(cx: &Context<'_>, request: &Request, instance: Uuid) -> Facts {
+    let software = cx.peer.client.software();
+    Facts {
+        instance,
+        client_id: request.client_id().to_owned(),
+        software_name: software.name.to_string(),
+        software_version: software.version.to_string(),
+        address: cx.peer.address,
+    }
 }

@@ -47,7 +47,6 @@ mod offset_for_leader_epoch;
 mod produce;
 mod push_telemetry;
 mod sync_group;
-pub(crate) mod telemetry;
 mod throttle;
 mod txn_call;
 mod txn_offset_commit;
@@ -208,20 +207,24 @@ fn row(key: ApiKey) -> Option<(usize, &'static Api)> {
     Some((at, APIS[at]))
 }
 
-/// Handles a request.
-pub(crate) fn dispatch(broker: &Arc<Broker>, peer: &Peer, request: Request) -> Outcome {
+/// Handles a request. Also tells the row of the table by which it is counted.
+pub(crate) fn dispatch(
+    broker: &Arc<Broker>,
+    peer: &Peer,
+    request: Request,
+) -> (Option<usize>, Outcome) {
     let Some((at, api)) = row(request.key) else {
-        return refuse(&request, "is not served");
+        return (None, refuse(&request, "is not served"));
     };
     if !api.versions().contains(request.version) {
-        return match request.key {
+        let outcome = match request.key {
             ApiKey::ApiVersions => api_versions::unsupported_version(broker, &request),
             _ => refuse(&request, "is not supported"),
         };
+        return (Some(at), outcome);
     }
-    broker.metrics.requested(at);
     let cx = Context { broker, peer, now_ms: broker.env.clock.now_ms() };
-    throttle::charged(api, &cx, request)
+    (Some(at), throttle::charged(api, &cx, request))
 }
 
 fn refuse(request: &Request, what: &str) -> Outcome {

@@ -123,6 +123,7 @@ impl Produce {
                 append(&self.broker, self.now_ms, &mut self.request, named, part, self.acks);
             }
         }
+        self.count();
         let throttle_ms = self.payer.as_ref().map_or(0, |payer| self.charge(payer));
         let Self { request, acks, timeout_ms, topics, parts, .. } = self;
         let envelope = request.envelope();
@@ -134,6 +135,28 @@ impl Produce {
             return Outcome::Pipelined(Box::pin(wait));
         }
         Outcome::Now(answer(&envelope, &topics, &parts, throttle_ms))
+    }
+
+    /// Counts what came of it.
+    fn count(&self) {
+        let (mut records, mut bytes) = (0, 0);
+        for part in &self.parts {
+            let Some(topic) = &self.topics[part.topic].topic else { continue };
+            let traffic = &topic.traffic;
+            traffic.produce_requests.one();
+            match &part.result {
+                Ok(appended) if !appended.duplicate => {
+                    let new = (appended.last_offset - appended.base_offset + 1).unsigned_abs();
+                    traffic.records_in.add(new);
+                    traffic.record_bytes_in.add(part.records.len() as u64);
+                    records += new;
+                    bytes += part.records.len() as u64;
+                }
+                Ok(_) => {}
+                Err(_) => traffic.produce_failures.one(),
+            }
+        }
+        self.broker.metrics.produced(records, bytes);
     }
 
     /// Charges the client for the request and the topics for their records; how long the client is
@@ -149,6 +172,7 @@ impl Produce {
         let (kind, quotas) = (Kind::Produce, &self.broker.quotas);
         let charged = quotas.charge_bytes(kind, payer, total, records, now_ms, &settings.quotas);
         payer.hold_back(charged.throttle_ms, now_ms);
+        self.broker.metrics.throttled(kind, charged.throttle_ms);
         i32::try_from(charged.throttle_ms).unwrap_or(i32::MAX)
     }
 
@@ -351,7 +375,6 @@ fn append(
     part.result = appended.map_err(|error| fault_of(broker, topic, partition, error));
     if let Ok(appended) = &part.result {
         partition.storage_took(&topic.name);
-        broker.metrics.appended(part.records.len());
         broker.after_append(partition, appended, acks == 0);
     }
 }

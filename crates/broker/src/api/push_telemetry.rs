@@ -1,15 +1,18 @@
 //! PushTelemetry (key 72), version 0: metrics of a client (KIP-714).
 //!
-//! The request is checked as in Kafka and its metrics are dropped. Left out: looking into them, by
-//! which Kafka finds that they do not decompress (INVALID_RECORD).
+//! Checked as in Kafka; what is pushed becomes series of `/metrics`.
 
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{PushTelemetryRequest, PushTelemetryResponse},
 };
 
-use super::{Api, Context, Permission, QuotaClass, telemetry::Push};
-use crate::request::{Outcome, Request};
+use super::{Api, Context, Permission, QuotaClass, get_telemetry_subscriptions::facts};
+use crate::{
+    broker::unsigned,
+    request::{Outcome, Request},
+    telemetry::Push,
+};
 
 pub(crate) const API: Api = Api {
     key: ApiKey::PushTelemetry,
@@ -24,16 +27,17 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let bytes_max = cx.broker.settings.load().requests.telemetry_max_bytes;
+    let settings = cx.broker.settings.load();
     let push = Push {
-        client: body.client_instance_id,
         subscription: body.subscription_id,
         terminating: body.terminating,
         compression: body.compression_type,
-        bytes: body.metrics.len(),
-        bytes_max: usize::try_from(bytes_max).unwrap_or(0),
+        bytes: &body.metrics,
+        bytes_max: unsigned(settings.requests.telemetry_max_bytes),
+        series_max: unsigned(settings.observe.client_series_max),
     };
-    let outcome = cx.broker.telemetry.push(&push, cx.peer.address, cx.now_ms);
+    let facts = facts(cx, &request, body.client_instance_id);
+    let outcome = cx.broker.telemetry.push(&facts, &push, cx.now_ms);
     let error = outcome.err().unwrap_or(ErrorCode::None);
     Outcome::Now(request.answer(&PushTelemetryResponse {
         error_code: error.code(),

@@ -70,6 +70,7 @@ pub(super) fn charged(api: &Api, cx: &Context<'_>, request: Request) -> Outcome 
     let percent = begun.elapsed().as_secs_f64() * 100.0;
     let settings = cx.broker.settings.load();
     let charged = quotas.charge(Kind::Request, &payer, percent, cx.now_ms, &settings.quotas);
+    cx.broker.metrics.throttled(Kind::Request, charged.throttle_ms);
     throttled(outcome, cx, &payer, (key, version), charged.throttle_ms)
 }
 
@@ -123,6 +124,7 @@ pub(super) fn admit<T>(
     };
     let refused = items.extract_if(.., &mut is_allowed).collect();
     let throttle_ms = quotas.mutation_throttle_ms(&payer, cx.now_ms, &settings.quotas);
+    cx.broker.metrics.throttled(Kind::Mutation, throttle_ms);
     Admission { payer, refused, throttle_ms }
 }
 

@@ -137,6 +137,16 @@ impl Transactions {
         Ok(found)
     }
 
+    /// Shows every transactional id that is coordinated here.
+    pub(crate) fn observe(&self, mut see: impl FnMut(&Transaction)) {
+        let shards: Vec<_> = self.shards.read().values().cloned().collect();
+        for shard in shards.iter().filter(|shard| shard.loaded.load(Ordering::Acquire)) {
+            let (state, all) = (shard.state.lock(), Filters::default());
+            let all = state.coordinator.list(0, &all);
+            all.for_each(|(_, transaction)| see(transaction));
+        }
+    }
+
     /// Takes up the coordinator of a partition and loads its state from the log.
     pub(crate) fn take_up(&self, broker: &Arc<Broker>, partition: Arc<Partition>) {
         let index = partition.index;

@@ -5,8 +5,9 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::Args;
+use klamm_admin::{Admin, AdminError};
 use klamm_broker::{Loggers, Server};
-use klamm_config::{BrokerConfig, BrokerSettings, Dynamic};
+use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, ObserveSettings};
 use klamm_env::Env;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
@@ -64,12 +65,16 @@ async fn serve(config: BrokerConfig, started: Instant, loggers: Loggers) -> Resu
     }
     raise_file_limit();
     let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-    let start = Server::start_logging(Env::real(), config.clone(), loggers);
+    let settings = BrokerSettings::of(&config.effective(Dynamic::NONE))
+        .map_err(|error| CliError::Config(error.to_string()))?;
+    let admin = admin(&settings.observe).await?;
+    let start = Server::start_logging(Env::real(), config, loggers);
     let server = tokio::select! {
         server = start => server.map_err(|error| CliError::Broker(error.to_string()))?,
         () = signals.next() => return Ok(()),
     };
-    announce(&server, &config, started);
+    admin.attach(server.observer());
+    announce(&server, &admin, &settings, started);
     let failure = tokio::select! {
         () = signals.next() => None,
         reason = server.failed() => Some(reason),
@@ -82,6 +87,22 @@ async fn serve(config: BrokerConfig, started: Instant, loggers: Loggers) -> Resu
     match failure {
         Some(reason) => Err(CliError::Broker(format!("the broker cannot go on: {reason}"))),
         None => Ok(()),
+    }
+}
+
+/// Answers HTTP, already while the broker starts. If nobody asked for it, it need not be.
+async fn admin(settings: &ObserveSettings) -> Result<Admin, CliError> {
+    let addresses = &settings.admin_listeners;
+    if settings.has_admin_listeners {
+        let failed = |error: AdminError| CliError::Broker(error.to_string());
+        return Admin::start(addresses).await.map_err(failed);
+    }
+    match Admin::start_anywhere(addresses).await {
+        Ok(admin) => Ok(admin),
+        Err(error) => {
+            tracing::warn!("{error}; there are no metrics");
+            Admin::start(&[]).await.map_err(|error| CliError::Broker(error.to_string()))
+        }
     }
 }
 
@@ -116,11 +137,14 @@ fn raise_file_limit() {
 }
 
 /// Tells a person where to point a client.
-fn announce(server: &Server, config: &BrokerConfig, started: Instant) {
+fn announce(server: &Server, admin: &Admin, settings: &BrokerSettings, started: Instant) {
     let millis = started.elapsed().as_secs_f64() * 1000.0;
-    let data = BrokerSettings::of(&config.effective(Dynamic::NONE))
-        .map(|settings| settings.log.log_dirs.join(", "))
-        .unwrap_or_default();
+    let data = settings.log.log_dirs.join(", ");
+    let metrics = admin.addresses().iter().map(|at| format!("http://{at}/metrics"));
+    let metrics = match admin.addresses() {
+        [] => "off (klamm.admin.listeners)".to_owned(),
+        _ => metrics.collect::<Vec<_>>().join(", "),
+    };
     let listeners = server.addresses().iter();
     let listeners: Vec<String> = listeners.map(|(name, at)| format!("{at} ({name})")).collect();
     let bootstrap = server.addresses().first().map(|(_, at)| at.to_string()).unwrap_or_default();
@@ -130,6 +154,7 @@ fn announce(server: &Server, config: &BrokerConfig, started: Instant) {
          \x20 listeners  {}\n\
          \x20 data       {data}\n\
          \x20 cluster    {}\n\
+         \x20 metrics    {metrics}\n\
          \x20 try        klamm produce hello -b {bootstrap}\n\n",
         env!("CARGO_PKG_VERSION"),
         listeners.join(", "),

@@ -16,6 +16,7 @@ use std::{
 };
 
 use klamm_env::{Env, Watched, disk::Lock};
+use klamm_metrics::{Histogram, Snapshot};
 pub use meta::MetaProperties;
 use parking_lot::{Mutex, RwLock};
 pub use start::{CLEAN_FILE, ConfigOf, DirOpen, LOCK_FILE};
@@ -89,6 +90,8 @@ pub struct LogDirs {
     all_failed: Watched<bool>,
     /// One checkpoint is written at a time: what is written last is what is known last.
     checkpointing: Mutex<()>,
+    /// How long it took to make logs durable.
+    flushes: Arc<Histogram>,
 }
 
 impl LogDirs {
@@ -109,6 +112,13 @@ impl LogDirs {
         self.all_failed.wait_for(|all| all).await;
         let last = self.dirs.iter().rev().find_map(|dir| dir.offline_reason());
         format!("all log directories are out of service: {}", last.unwrap_or_default())
+    }
+
+    /// How long it took to make logs durable, each time since the start.
+    pub fn flushes(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        self.flushes.add_to(&mut snapshot);
+        snapshot
     }
 
     /// The log of a partition.
@@ -198,6 +208,7 @@ impl LogDirs {
             now_ms: self.env.clock.now_ms(),
         }
         .open()
+        .inspect(|(log, _)| drop(log.flushes.set(Arc::clone(&self.flushes))))
     }
 
     /// Takes a log out of service and renames its directory; returns the directory, which the

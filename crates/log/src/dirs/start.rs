@@ -75,6 +75,7 @@ impl DirOpen {
                 all_failed: Watched::new(false),
                 logs: RwLock::default(),
                 checkpointing: Mutex::default(),
+                flushes: Arc::default(),
             }),
         }
     }

@@ -1,4 +1,4 @@
-//! Counters of the data path. One atomic addition each; nothing is allocated or locked.
+//! What is known of the log cleaner.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -7,97 +7,35 @@ use std::{
 
 use klamm_log::Stats;
 
-use crate::api::APIS;
-
-/// What the broker counts.
-#[derive(Debug)]
-pub struct Metrics {
-    requests: [AtomicU64; APIS.len()],
-    bytes_in: AtomicU64,
-    records_bytes_in: AtomicU64,
-    connections: AtomicU64,
-    /// The log cleaner.
-    pub cleaner: CleanerMetrics,
-}
-
-impl Metrics {
-    pub(crate) fn new() -> Self {
-        Self {
-            requests: [const { AtomicU64::new(0) }; APIS.len()],
-            bytes_in: AtomicU64::new(0),
-            records_bytes_in: AtomicU64::new(0),
-            connections: AtomicU64::new(0),
-            cleaner: CleanerMetrics::default(),
-        }
-    }
-
-    pub(crate) fn requested(&self, row: usize) {
-        self.requests[row].fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn received(&self, bytes: usize) {
-        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn appended(&self, bytes: usize) {
-        self.records_bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn connected(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Requests handled so far, by API name.
-    pub fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        APIS.iter().zip(&self.requests).map(move |(api, counter)| (api.key.name(), count(counter)))
-    }
-
-    /// Bytes of requests received so far.
-    pub fn bytes_in(&self) -> u64 {
-        self.bytes_in.load(Ordering::Relaxed)
-    }
-
-    /// Bytes of records appended by clients so far.
-    pub fn records_bytes_in(&self) -> u64 {
-        self.records_bytes_in.load(Ordering::Relaxed)
-    }
-
-    /// Connections accepted so far.
-    pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-}
-
 /// What is known of the log cleaner; the names in backticks are those of Kafka's metrics.
 #[derive(Debug, Default)]
-pub struct CleanerMetrics {
+pub(crate) struct CleanerMetrics {
     /// Cleanings begun that came to an end, whichever.
-    pub cleanings: AtomicU64,
+    pub(crate) cleanings: AtomicU64,
     /// Bytes read.
-    pub bytes_read: AtomicU64,
+    pub(crate) bytes_read: AtomicU64,
     /// Bytes written.
-    pub bytes_written: AtomicU64,
+    pub(crate) bytes_written: AtomicU64,
     /// Records dropped because they have no key.
-    pub records_without_key: AtomicU64,
+    pub(crate) records_without_key: AtomicU64,
     /// `cleaner-recopy-percent`: of the last cleaning, what was written of what was read.
-    pub recopy_percent: AtomicU64,
+    pub(crate) recopy_percent: AtomicU64,
     /// `max-buffer-utilization-percent`: how full the map of keys was in the last cleaning.
-    pub buffer_utilization_percent: AtomicU64,
+    pub(crate) buffer_utilization_percent: AtomicU64,
     /// `max-clean-time-secs` in milliseconds: how long the last cleaning took.
-    pub clean_time_ms: AtomicU64,
+    pub(crate) clean_time_ms: AtomicU64,
     /// `max-dirty-percent`: the dirty part of the dirtiest log.
-    pub max_dirty_percent: AtomicU64,
+    pub(crate) max_dirty_percent: AtomicU64,
     /// `max-compaction-delay-secs` in milliseconds: by how much `max.compaction.lag.ms` is exceeded
     /// at most.
-    pub max_compaction_delay_ms: AtomicI64,
+    pub(crate) max_compaction_delay_ms: AtomicI64,
     /// When a cleaner last looked for work, milliseconds since the epoch
     /// (`time-since-last-run-ms`).
-    pub last_run_ms: AtomicI64,
+    pub(crate) last_run_ms: AtomicI64,
     /// `uncleanable-partitions-count`.
-    pub uncleanable_partitions: AtomicU64,
+    pub(crate) uncleanable_partitions: AtomicU64,
     /// `uncleanable-bytes`.
-    pub uncleanable_bytes: AtomicU64,
+    pub(crate) uncleanable_bytes: AtomicU64,
 }
 
 impl CleanerMetrics {
