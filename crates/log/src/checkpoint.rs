@@ -30,6 +30,8 @@ fn lines(disk: &dyn Disk, path: &Path) -> io::Result<(usize, Vec<String>)> {
     let mut lines = text.lines();
     match lines.next() {
         Some("0") => {}
+        // Kafka makes the file before there is anything to write.
+        None => return Ok((0, Vec::new())),
         other => return Err(bad(path, &format!("unknown version {other:?}, expected 0"))),
     }
     let count = lines.next().and_then(|line| line.trim().parse().ok());
@@ -97,4 +99,21 @@ pub(crate) fn epochs_text(entries: impl ExactSizeIterator<Item = (i32, i64)>) ->
         text.push_str(&format!("{epoch} {offset}\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use klamm_env::{Disk, Random, disk::Open, virt::VirtualDisk};
+
+    use super::*;
+
+    #[test]
+    fn an_empty_file_has_no_entries() {
+        let disk = VirtualDisk::new(Random::from_seed(1));
+        disk.create_dir_all(Path::new("/data")).expect("made");
+        let path = Path::new("/data/empty");
+        disk.open(path, Open::Create).expect("made");
+        assert_eq!(read_offsets(&disk, path).expect("read"), BTreeMap::new());
+        assert_eq!(read_epochs(&disk, path).expect("read"), []);
+    }
 }
