@@ -3,7 +3,7 @@
 set -uo pipefail
 mode=$1
 if [[ -z ${KLAMM:-} ]]; then
-  for check in fill running look apply same producers transactions groups goes-on dump-log; do
+  for check in fill running look apply same producers transactions groups goes-on dump-log back; do
     echo "skip $check: there is no program to take over with"
   done
   exit

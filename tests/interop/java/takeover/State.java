@@ -64,7 +64,8 @@ final class State {
                 MessageDigest digest = MessageDigest.getInstance("SHA-256");
                 records.values().forEach(record -> digest.update(record.getBytes()));
                 // A transaction that is open at the stop gets its marker later.
-                Object last = partition.topic().equals(Takeover.TRANSACTIONAL) ? "" : end.get(partition);
+                boolean isOpen = List.of(Takeover.TRANSACTIONAL, Takeover.DECIDED).contains(partition.topic());
+                Object last = isOpen ? "" : end.get(partition);
                 state.put("records " + partition, begin.get(partition) + " to " + last + ": " + records.size() + " "
                         + HexFormat.of().formatHex(digest.digest()));
             }

@@ -16,7 +16,7 @@ import org.apache.kafka.common.quota.*;
 import org.apache.kafka.common.resource.*;
 
 public final class Takeover {
-    static final String COMPACTED = "compacted", TRANSACTIONAL = "transactional";
+    static final String COMPACTED = "compacted", TRANSACTIONAL = "transactional", DECIDED = "decided";
     private static final String NUMBERED = "numbered", TRIMMED = "trimmed";
     private static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
     private static final boolean KILLED = "killed".equals(System.getenv("MODE"));
@@ -30,7 +30,7 @@ public final class Takeover {
     private static KafkaProducer<byte[], byte[]> numbered, open;
     private static KafkaConsumer<byte[], byte[]> modern;
     private static long modernNext;
-    private static Map<String, String> before, producersBefore;
+    private static Map<String, String> before, producersBefore, after;
 
     public static void main(String[] args) {
         Check.check("fill", Takeover::fill);
@@ -43,6 +43,7 @@ public final class Takeover {
         Check.check("groups", Takeover::groups);
         Check.check("goes-on", Takeover::goesOn);
         Check.check("dump-log", Takeover::dumpLog);
+        Check.check("back", Takeover::back);
         System.exit(0);
     }
 
@@ -106,6 +107,7 @@ public final class Takeover {
                 else producer.commitTransaction();
             }
         }
+        Clients.createTopic(DECIDED, 1, Map.of());
         open = Clients.producer(Map.of("transactional.id", "open", "transaction.timeout.ms", 20_000));
         open.initTransactions();
     }
@@ -121,6 +123,10 @@ public final class Takeover {
         open.sendOffsetsToTransaction(Map.of(new TopicPartition("codec-none", 1), new OffsetAndMetadata(1)),
                 new ConsumerGroupMetadata("classic"));
         open.flush();
+        KafkaProducer<byte[], byte[]> decided = Transactions.producer(DECIDED);
+        decided.beginTransaction();
+        for (int i = 0; i < 3; i++) decided.send(new ProducerRecord<>(DECIDED, 0, null, new byte[] {(byte) i}));
+        decided.flush();
     }
 
     private static void fillGroups() throws Exception {
@@ -183,6 +189,7 @@ public final class Takeover {
         Check.that(said, said.contains("is in use by another process") && said.contains("stop Kafka first"));
         if (KILLED) node.kill();
         else node.stop();
+        Prepared.commit(DECIDED, 5);
     }
 
     /** Looking changes nothing, and says what there is. */
@@ -193,6 +200,7 @@ public final class Takeover {
         String stopped = KILLED ? "not cleanly" : " cleanly";
         for (String part : List.of("node 7 of cluster dGFrZW92ZXItLXRlc3QtLQ", "codec-zstd", stopped,
                 "no.such.key has no effect", "classic", "modern", "the transaction of open is open",
+                "the transaction of decided is in PrepareCommit",
                 "1 access control entries", "nothing was changed"))
             Check.that("no " + part + " in " + said, said.contains(part));
         for (String part : List.of("\"acls\": 1", "\"alice\"", "\"possible\": true", "\"taken_over\": false"))
@@ -279,11 +287,17 @@ public final class Takeover {
         }
     }
 
-    /** The one that was open is aborted when its time has come; what was committed before and after is read. */
+    /** What was decided is carried out; what was open is aborted when its time has come. */
     private static void transactions() throws Exception {
         for (int i = 0; i < 2; i++) {
             TopicPartition partition = new TopicPartition(TRANSACTIONAL, i);
             Check.eventually("nothing is open", () -> latest(partition, true) == latest(partition, false));
+        }
+        TopicPartition decided = new TopicPartition(DECIDED, 0);
+        Check.eventually("the decided one is committed", () -> latest(decided, true) == 4);
+        try (KafkaConsumer<byte[], byte[]> consumer = Clients.consumer(Transactions.COMMITTED)) {
+            consumer.assign(List.of(decided));
+            Check.equal("committed", 3, Clients.poll(consumer, 3).size());
         }
         try (KafkaProducer<byte[], byte[]> producer = Transactions.producer("done")) {
             producer.beginTransaction();
@@ -344,10 +358,10 @@ public final class Takeover {
                 .activeProducers().get(0).producerId();
         for (String states : producersBefore.values())
             Check.that("producer id " + last + " is not new", !states.contains("producerId=" + last + ","));
-        Map<String, String> now = State.of(ADMIN, CONFIGURED);
+        after = State.of(ADMIN, CONFIGURED);
         node.stop();
         node = Node.klamm();
-        Check.equal("state", lines(now), lines(State.of(ADMIN, CONFIGURED)));
+        Check.equal("state", lines(after), lines(State.of(ADMIN, CONFIGURED)));
         node.stop();
     }
 
@@ -359,6 +373,16 @@ public final class Takeover {
         dump(snapshots.get(snapshots.size() - 1), "--cluster-metadata-decoder", "\"name\":\"codec-zstd\"");
         for (Path file : files(Node.partition("codec-zstd-1"), ".log")) dump(file, "--print-data-log", "CreateTime");
         for (Path file : files(Node.partition(TRANSACTIONAL + "-0"), ".log")) dump(file, "--print-data-log", "ABORT");
+    }
+
+    /** Kafka itself reads all that was written since, and goes on with it. */
+    private static void back() throws Exception {
+        Files.delete(Node.DATA.resolve(KILLED ? "meta" : "a").resolve("__cluster_metadata-0").resolve("raft-state"));
+        node = Node.kafka();
+        Check.equal("state", lines(after), lines(State.of(ADMIN, CONFIGURED)));
+        var next = numbered.send(new ProducerRecord<>(NUMBERED, 0, null, "n8".getBytes())).get();
+        Check.equal("next offset", 8L, next.offset());
+        node.stop();
     }
 
     private static List<Path> files(Path dir, String suffix) throws IOException {
