@@ -17,6 +17,7 @@ pub mod suggest;
 pub mod validate;
 
 mod broker;
+mod disk;
 mod effective;
 mod error;
 mod file;
@@ -28,6 +29,7 @@ mod topic;
 mod value;
 
 pub use broker::{BrokerConfig, Layers, Origin};
+pub use disk::{DiskPolicy, DiskSettings};
 pub use effective::{Dynamic, Effective, Map};
 pub use error::{ConfigError, Refusal};
 pub use file::{ConfigFile, Entry, Problem, Warning};

@@ -39,6 +39,8 @@ pub struct BrokerSettings {
     pub quotas: QuotaSettings,
     /// What is shown of the broker, and where.
     pub observe: ObserveSettings,
+    /// The log directories.
+    pub disk: crate::DiskSettings,
 }
 
 impl BrokerSettings {
@@ -61,6 +63,7 @@ impl BrokerSettings {
             quorum: QuorumSettings::of(config)?,
             quotas: QuotaSettings::of(config),
             observe: ObserveSettings::of(config),
+            disk: crate::DiskSettings::of(config),
         })
     }
 }

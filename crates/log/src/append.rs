@@ -100,6 +100,9 @@ impl Log {
         records: &mut [u8],
         options: &AppendOptions,
     ) -> Result<Appended, AppendError> {
+        if self.is_restricted() && options.origin == Origin::Client {
+            return Err(AppendError::Restricted);
+        }
         let batches = check_batches(records)?;
         let config = self.config.load();
         let size = records.len() as u64;

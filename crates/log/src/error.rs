@@ -33,6 +33,9 @@ pub enum AppendError {
         /// Log end offset.
         end: i64,
     },
+    /// The directory takes no records of clients because its volume fills: try again later.
+    #[error("producing is refused: the volume of the log directory is too full")]
+    Restricted,
     /// The volume is full: try again when there is room.
     #[error("no room: {0}")]
     Full(io::Error),

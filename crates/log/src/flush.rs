@@ -84,6 +84,7 @@ impl Log {
     /// As [`Log::flush_to`].
     pub fn flush_now(&self) -> io::Result<()> {
         let begun = Instant::now();
+        let _still = self.in_place.read();
         let pending = Pending::take(self, &mut self.writer.lock());
         match self.write_out(&pending) {
             Ok(()) => {

@@ -33,7 +33,7 @@ pub(crate) struct TimeEntry {
 }
 
 /// The indexes of a segment that is being written.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MemoryIndex {
     pub(crate) offsets: Vec<OffsetEntry>,
     pub(crate) times: Vec<TimeEntry>,

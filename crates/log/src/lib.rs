@@ -16,6 +16,7 @@ mod flush;
 mod index;
 pub mod inspect;
 mod log;
+mod moving;
 mod names;
 mod open;
 pub mod planted;
@@ -33,12 +34,16 @@ mod txn_index;
 pub use append::{AppendOptions, Appended, Origin};
 pub use cleaner::{CleanError, Cleanable, CleanerLimits, Cleaning, Stats, Stepped};
 pub use config::LogConfig;
-pub use dirs::{CLEAN_FILE, ConfigOf, DirId, DirOpen, LOCK_FILE, LogDir, LogDirs, MetaProperties};
+pub use dirs::{
+    CLEAN_FILE, ConfigOf, DirId, DirOpen, Known, LOCK_FILE, LogDir, LogDirs, MetaProperties,
+};
 pub use epochs::EpochEntry;
 pub use error::{AppendError, OpenError, ReadError};
 pub use log::Log;
+pub use moving::{Move, MoveError, Moved};
 pub use names::{TopicPartition, parse_partition_dir};
 pub use open::{OpenLog, Report};
 pub use read::{ReadLimits, Slice};
+pub use retention::ClosedSegment;
 pub use time_search::TimestampOffset;
 pub use txn_index::{AbortedTransaction, Wait};

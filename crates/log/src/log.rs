@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 use klamm_env::{Disk, disk, disk::Open};
 use klamm_metrics::Histogram;
 use klamm_transactions::{Batch, Producers, Refusal, Verifications, Verified};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     EpochEntry, LogConfig, TopicPartition,
@@ -52,12 +52,16 @@ pub struct Log {
     /// Whether a transaction has ended whose marker is not below the high watermark.
     pub(crate) has_unreplicated: AtomicBool,
     pub(crate) writer: Mutex<Writer>,
-    /// Whether a cleaner is at work.
+    /// Whether a cleaner is at work, or a move to another directory that keeps cleaners away.
     pub(crate) is_cleaning: AtomicBool,
+    /// Whether clients may not append because the volume fills.
+    pub(crate) is_restricted: AtomicBool,
     /// Why compaction leaves the log alone until the next start.
     pub(crate) unfit: Mutex<Option<String>>,
     /// Held while segments are replaced, deleted or truncated: one of these at a time.
     pub(crate) maintenance: Mutex<()>,
+    /// Held while files are made durable where they are; alone, while they go to another directory.
+    pub(crate) in_place: RwLock<()>,
     /// Held while a flush runs, so that those who wait for one share the next.
     pub(crate) flushing: tokio::sync::Mutex<()>,
     /// Where the durations of flushes are counted, if they are.
@@ -227,6 +231,16 @@ impl Log {
     /// Takes the log out of service: appends are refused with this reason.
     pub fn set_offline(&self, reason: &str) {
         self.writer.lock().offline.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Refuses appends of clients, or allows them again; nobody else's.
+    pub fn restrict(&self, refuses: bool) {
+        self.is_restricted.store(refuses, Ordering::Relaxed);
+    }
+
+    /// Whether appends of clients are refused.
+    pub fn is_restricted(&self) -> bool {
+        self.is_restricted.load(Ordering::Relaxed)
     }
 
     /// Why appends are refused, if they are.

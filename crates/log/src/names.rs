@@ -105,6 +105,12 @@ pub fn parse_partition_dir(name: &str) -> Option<TopicPartition> {
     Some(TopicPartition::new(topic, partition.parse().ok()?))
 }
 
+/// The partition that a directory name `<topic>-<partition>.<32 hex digits>-future` stands for.
+pub(crate) fn parse_future_dir(name: &str) -> Option<TopicPartition> {
+    let (name, _) = name.strip_suffix(FUTURE_DIR_SUFFIX)?.rsplit_once('.')?;
+    parse_partition_dir(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +123,9 @@ mod tests {
         for no in ["a", "-1", "a-", "a-x", "a-0.0f3b-delete", "a-0.0f3b-future", "a--", "a-+1"] {
             assert_eq!(parse(no), None, "{no}");
         }
+        let future = |name| parse_future_dir(name).map(|tp| tp.to_string());
+        assert_eq!(future("a.b-0.0f3b-future"), Some("a.b-0".to_owned()));
+        assert_eq!(future("a-0.0f3b-delete"), None);
         assert_eq!(offset_of("00000000000000000012.log", LOG_SUFFIX), Some(12));
         assert_eq!(offset_of("12.log", LOG_SUFFIX), None);
     }

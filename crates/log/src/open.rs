@@ -13,7 +13,7 @@ use std::{
 use arc_swap::ArcSwap;
 use klamm_env::{Disk, disk, disk::Entry};
 use klamm_transactions::{Producers, Verifications};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     Log, LogConfig, OpenError, TopicPartition,
@@ -343,8 +343,10 @@ impl Opening {
             checkpointed_point: AtomicI64::new(self.params.recovery_point.min(end_offset)),
             cleaned_to: AtomicI64::new(self.params.cleaned_to.unwrap_or(-1)),
             is_cleaning: AtomicBool::new(false),
+            is_restricted: AtomicBool::new(false),
             unfit: Mutex::new(None),
             maintenance: Mutex::new(()),
+            in_place: RwLock::new(()),
             first_unstable: AtomicI64::new(first_unstable(&self.writer)),
             has_unreplicated: AtomicBool::new(self.writer.producers.has_unreplicated()),
             writer: Mutex::new(self.writer),

@@ -10,9 +10,22 @@ use klamm_env::disk::Open;
 
 use crate::{
     Log, LogConfig,
+    log::Writer,
     names::{DELETED_SUFFIX, SEGMENT_SUFFIXES},
     segment::Segment,
 };
+
+/// A segment that is not written any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClosedSegment {
+    /// Offset of the first record after it.
+    pub next_offset: i64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Its largest timestamp, milliseconds since the epoch; if its records have none, when it last
+    /// changed.
+    pub newest_ms: i64,
+}
 
 impl Log {
     /// Moves the log start offset forward (`DeleteRecords`, or following a leader). The space is
@@ -40,11 +53,50 @@ impl Log {
         let _turn = self.maintenance.lock();
         let mut writer = self.writer.lock();
         let count = self.expired_count(&config, now_ms, high_watermark)?;
+        if count > 0 && count == self.segments.load().len() {
+            self.roll(&mut writer, now_ms)?;
+        }
+        self.take_out(&mut writer, count)
+    }
+
+    /// Takes closed segments out of the log that end before `offset` and `high_watermark`, whatever
+    /// its retention. Returns the files that left it, renamed, to be deleted by the caller.
+    ///
+    /// # Errors
+    /// The disk failed. What was taken out before stays out.
+    pub fn delete_segments_before(
+        &self,
+        offset: i64,
+        high_watermark: i64,
+    ) -> io::Result<Vec<PathBuf>> {
+        let _turn = self.maintenance.lock();
+        let mut writer = self.writer.lock();
+        let closed = self.closed_segments(high_watermark.min(offset))?;
+        self.take_out(&mut writer, closed.len())
+    }
+
+    /// The closed segments, from the first on, that end at or before `bound`.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn closed_segments(&self, bound: i64) -> io::Result<Vec<ClosedSegment>> {
+        let segments = self.segments.load();
+        let mut closed = Vec::new();
+        for pair in segments.windows(2) {
+            let next_offset = pair[1].base_offset;
+            if next_offset > bound {
+                break;
+            }
+            let newest_ms = pair[0].largest_timestamp()?;
+            closed.push(ClosedSegment { next_offset, bytes: pair[0].size(), newest_ms });
+        }
+        Ok(closed)
+    }
+
+    /// Takes the first `count` segments out of the log, which has more.
+    fn take_out(&self, writer: &mut Writer, count: usize) -> io::Result<Vec<PathBuf>> {
         if count == 0 {
             return Ok(Vec::new());
-        }
-        if count == self.segments.load().len() {
-            self.roll(&mut writer, now_ms)?;
         }
         let mut segments = Vec::clone(&self.segments.load());
         let gone: Vec<Arc<Segment>> = segments.drain(..count).collect();

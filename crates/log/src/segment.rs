@@ -45,6 +45,11 @@ impl Place {
         self.dir.read().join(name)
     }
 
+    /// The files are in the directory `to` from now on; returns where they were.
+    pub(crate) fn relocate(&self, to: &Path) -> PathBuf {
+        std::mem::replace(&mut *self.dir.write(), to.to_owned())
+    }
+
     /// Renames the directory; the name then is `to`.
     pub(crate) fn rename(&self, to: &Path) -> io::Result<()> {
         let mut dir = self.dir.write();
@@ -152,6 +157,22 @@ impl Segment {
             txn_index: TxnIndex::found(made.aborted_bytes),
             ..Self::found(place, made.base_offset, made.size, made.modified_ms)
         }
+    }
+
+    /// The same segment where its place has been moved to. One that is written has its file open.
+    pub(crate) fn moved(&self, active: Option<Arc<dyn File>>) -> Self {
+        let mut moved = Self::found(&self.place, self.base_offset, self.size(), self.created_ms);
+        moved.is_made = self.is_made;
+        moved.txn_index = TxnIndex::found(self.txn_index.len());
+        moved.first_timestamp = AtomicI64::new(self.first_timestamp.load(Ordering::Relaxed));
+        moved.newest = Mutex::new(*self.newest.lock());
+        if let Some(file) = active {
+            drop(moved.file.set(file));
+            if let Index::Memory(index) = &*self.index.read() {
+                *moved.index.write() = Index::Memory(index.clone());
+            }
+        }
+        moved
     }
 
     /// Opens everything that reading needs, for when its names go to another segment.

@@ -92,7 +92,8 @@ impl TxnIndex {
         Self { len: AtomicU64::new(len), file: OnceLock::new() }
     }
 
-    fn len(&self) -> u64 {
+    /// Bytes.
+    pub(crate) fn len(&self) -> u64 {
         self.len.load(Ordering::Acquire)
     }
 }

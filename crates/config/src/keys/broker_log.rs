@@ -11,7 +11,7 @@ keys! { Broker:
     "log.dirs" List null [non_empty_list_of(&[])]
         "Directories that hold the partitions, one per disk. Partitions are spread over them, and \
          one that fails does not stop the others. Falls back to `log.dir`.";
-    "cordoned.log.dirs" List "" [list_of(&[]), per_broker, accepted(ONE_NODE)]
+    "cordoned.log.dirs" List "" [list_of(&[]), per_broker]
         "Directories that take no new partitions; `*` means all of them. Each must be one of \
          `log.dirs`.";
     "num.partitions" Int "1" [at_least(1)]

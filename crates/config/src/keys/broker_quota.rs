@@ -25,7 +25,7 @@ keys! { Broker:
         [at_least(0), accepted(ONE_NODE), dynamic_only]
         "Upper bound on replication traffic that reaches this broker, for throttled replicas.";
     "replica.alter.log.dirs.io.max.bytes.per.second" Long "9223372036854775807"
-        [at_least(0), accepted(ONE_NODE), dynamic_only]
+        [at_least(0), dynamic_only]
         "Upper bound on moves of replicas between log directories.";
 }
 

@@ -39,8 +39,8 @@ keys! { Broker:
         "Java class that picks the replica a client reads from.";
     "num.replica.fetchers" Int "1" [at_least(1), cluster_wide, accepted(ONE_NODE)]
         "How many fetchers copy from each other broker.";
-    "num.replica.alter.log.dirs.threads" Int null [accepted(ONE_NODE)]
-        "How many threads move replicas between log directories.";
+    "num.replica.alter.log.dirs.threads" Int null []
+        "How many replicas move between log directories at a time; not set is one per directory.";
     "controller.socket.timeout.ms" Int "30000" [accepted(ONE_NODE)]
         "How long a request between controller and broker may take.";
     "inter.broker.listener.name" String null []

@@ -22,6 +22,7 @@ pub fn broker(config: &Effective) -> Checked {
     check_quorum(config, &listeners)?;
     check_listeners(config, &listeners)?;
     check_cordoned(config)?;
+    check_disk(config)?;
     check_limits(config)
 }
 
@@ -255,6 +256,19 @@ fn check_cordoned(config: &Effective) -> Checked {
             missing.join(", ")
         )
     })
+}
+
+/// The thresholds that a policy for filling volumes looks at follow each other.
+fn check_disk(config: &Effective) -> Checked {
+    let policy = config.text("klamm.disk.policy").unwrap_or_default();
+    if policy == "staged" {
+        at_most(config, "klamm.disk.expire.percent", "klamm.disk.delete.percent")?;
+        at_most(config, "klamm.disk.delete.percent", "klamm.disk.restrict.percent")?;
+    }
+    if matches!(policy, "restrict" | "staged") {
+        at_most(config, "klamm.disk.resume.percent", "klamm.disk.restrict.percent")?;
+    }
+    Ok(())
 }
 
 fn check_limits(config: &Effective) -> Checked {

@@ -226,3 +226,21 @@ fn the_nearest_name_is_offered() {
     assert_eq!(error(Scope::Topic, "colour"), "nothing");
     assert_eq!(error(Scope::Broker, &"x".repeat(100_000)), "nothing");
 }
+
+#[test]
+fn thresholds_of_a_volume_follow_each_other() {
+    let check = |text: &str| check_change(["", ""], text);
+    assert_eq!(check("klamm.disk.policy=restrict ; klamm.disk.restrict.percent=94"), "OK");
+    assert_eq!(
+        check("klamm.disk.policy=restrict ; klamm.disk.restrict.percent=80"),
+        "INVALID_REQUEST: klamm.disk.resume.percent must be less than or equal to \
+         klamm.disk.restrict.percent"
+    );
+    assert_eq!(check("klamm.disk.restrict.percent=80"), "OK");
+    assert_eq!(
+        check("klamm.disk.policy=staged ; klamm.disk.expire.percent=90"),
+        "INVALID_REQUEST: klamm.disk.expire.percent must be less than or equal to \
+         klamm.disk.delete.percent"
+    );
+    assert_eq!(check("klamm.disk.policy=delete-oldest ; klamm.disk.delete.percent=97"), "OK");
+}

@@ -77,6 +77,8 @@ struct State {
     boot: u64,
     power_cycle: u64,
     fault: DiskFault,
+    /// Volumes with a size of their own, by the directory that they begin at.
+    volumes: BTreeMap<PathBuf, u64>,
 }
 
 /// The size a virtual volume reports, bytes.
@@ -124,6 +126,22 @@ impl VirtualDisk {
     /// Sets how the disk misbehaves from now on.
     pub fn set_fault(&self, fault: DiskFault) {
         self.state.lock().fault = fault;
+    }
+
+    /// Makes everything below a directory a volume of so many bytes; none ends that. What is there
+    /// already stays, though it be too much.
+    pub fn set_volume(&self, dir: &Path, bytes: Option<u64>) {
+        let mut state = self.state.lock();
+        match bytes {
+            Some(bytes) => state.volumes.insert(dir.to_owned(), bytes),
+            None => state.volumes.remove(dir),
+        };
+    }
+
+    /// Bytes that the files below a directory have.
+    #[must_use]
+    pub fn used_below(&self, dir: &Path) -> u64 {
+        self.state.lock().used_below(dir)
     }
 
     /// How the disk misbehaves now.
@@ -322,6 +340,28 @@ impl State {
         }
     }
 
+    /// The volume that a path is on, if it has a size of its own, and that.
+    fn volume(&self, path: &Path) -> Option<(&PathBuf, u64)> {
+        let all = self.volumes.iter().filter(|(dir, _)| path.starts_with(dir));
+        all.map(|(dir, bytes)| (dir, *bytes)).next_back()
+    }
+
+    fn used_below(&self, dir: &Path) -> u64 {
+        let below = self.names.range(dir.to_owned()..).take_while(|(p, _)| p.starts_with(dir));
+        let len = |(_, node): (&PathBuf, &Node)| match node {
+            Node::File(ino) => self.inodes.get(ino).map_or(0, |inode| inode.live.len() as u64),
+            Node::Dir => 0,
+        };
+        below.map(len).sum()
+    }
+
+    /// Whether there is no room for so many bytes more where a path is.
+    fn is_full(&self, path: &Path, more: u64) -> bool {
+        let volume = self.volume(path);
+        self.fault == DiskFault::Full
+            || volume.is_some_and(|(dir, bytes)| self.used_below(dir) + more > bytes)
+    }
+
     fn collect_garbage(&mut self) {
         let named: BTreeSet<u64> = [&self.names, &self.durable_names]
             .into_iter()
@@ -431,8 +471,12 @@ impl Disk for VirtualDisk {
         Ok(())
     }
 
-    fn space(&self, _path: &Path) -> io::Result<Space> {
+    fn space(&self, path: &Path) -> io::Result<Space> {
         let state = self.alive()?;
+        if let Some((dir, total)) = state.volume(path) {
+            let usable = total.saturating_sub(state.used_below(dir));
+            return Ok(Space { total, usable });
+        }
         let used: u64 = state.inodes.values().map(|inode| inode.live.len() as u64).sum();
         let full = state.fault == DiskFault::Full;
         let usable = if full { 0 } else { VOLUME_BYTES.saturating_sub(used) };
@@ -513,7 +557,7 @@ impl VirtualFile {
         let mut state = self.disk.state.lock();
         state.refuse(&self.path)?;
         let len = state.inodes.get(&self.ino).map_or(0, |inode| inode.live.len());
-        if state.fault == DiskFault::Full && end > len {
+        if end > len && state.is_full(&self.path, (end - len) as u64) {
             return Err(at(&self.path, io::ErrorKind::StorageFull.into()));
         }
         Ok(())

@@ -71,10 +71,21 @@ impl LogDirs {
     ) -> io::Result<()> {
         let mut result = Ok(());
         let _turn = self.checkpointing.lock();
-        for dir in self.dirs.iter().filter(|dir| dir.offline_reason().is_none()) {
+        for (at, dir) in self.dirs.iter().enumerate() {
+            if dir.offline_reason().is_some() {
+                continue;
+            }
             let logs = self.logs_in(dir);
-            let offsets: BTreeMap<TopicPartition, i64> =
+            let mut offsets: BTreeMap<TopicPartition, i64> =
                 logs.iter().filter_map(|log| Some((log.name().clone(), of(log)?))).collect();
+            for (name, (to, durable_to)) in &*self.arriving.lock() {
+                if *to == at
+                    && let Some(offset) = self.get(name).and_then(|log| of(&log))
+                {
+                    let is_point = file == RECOVERY_POINTS;
+                    offsets.insert(name.clone(), if is_point { *durable_to } else { offset });
+                }
+            }
             match write_offsets(&*self.env.disk, &dir.path.join(file), &offsets) {
                 Ok(()) => {
                     for log in &logs {

@@ -6,6 +6,7 @@
 
 mod checkpoints;
 mod meta;
+mod moves;
 mod start;
 
 use std::{
@@ -19,7 +20,7 @@ use klamm_env::{Env, Watched, disk::Lock};
 use klamm_metrics::{Histogram, Snapshot};
 pub use meta::MetaProperties;
 use parking_lot::{Mutex, RwLock};
-pub use start::{CLEAN_FILE, ConfigOf, DirOpen, LOCK_FILE};
+pub use start::{CLEAN_FILE, ConfigOf, DirOpen, Known, LOCK_FILE};
 
 use crate::{
     Log, LogConfig, OpenError, OpenLog, Report, TopicPartition,
@@ -83,11 +84,21 @@ impl LogDir {
 pub struct LogDirs {
     env: Env,
     dirs: Vec<Arc<LogDir>>,
-    /// Whether a configured directory could not be taken into service.
-    is_one_left_out: bool,
+    /// Configured directories that could not be taken into service.
+    left_out: Vec<PathBuf>,
     logs: RwLock<BTreeMap<TopicPartition, (usize, Arc<Log>)>>,
     /// Whether no directory is left in service.
     all_failed: Watched<bool>,
+    /// How many directories have failed since the start.
+    failures: Watched<usize>,
+    /// The directories that get no new logs.
+    cordoned: RwLock<BTreeSet<usize>>,
+    /// Where logs go that are not there yet.
+    preferred: Mutex<BTreeMap<TopicPartition, usize>>,
+    /// Logs that are about to be in another directory, and up to where they are durable there.
+    arriving: Mutex<BTreeMap<TopicPartition, (usize, i64)>>,
+    /// What was left of moves that a former run did not end.
+    unfinished: Mutex<Vec<(TopicPartition, usize)>>,
     /// One checkpoint is written at a time: what is written last is what is known last.
     checkpointing: Mutex<()>,
     /// How long it took to make logs durable.
@@ -103,7 +114,22 @@ impl LogDirs {
     /// Whether all configured directories are in service. If not, a log that is not found may be
     /// in one that is not, and must not be begun anew elsewhere.
     pub fn are_all_in_service(&self) -> bool {
-        !self.is_one_left_out && self.dirs.iter().all(|dir| dir.offline_reason().is_none())
+        self.left_out.is_empty() && self.dirs.iter().all(|dir| dir.offline_reason().is_none())
+    }
+
+    /// Configured directories that were out of service at the start.
+    pub fn left_out(&self) -> &[PathBuf] {
+        &self.left_out
+    }
+
+    /// How many directories have failed since the start.
+    pub fn failures(&self) -> usize {
+        self.failures.get()
+    }
+
+    /// Ends when more than so many directories have failed since the start.
+    pub async fn failed_beyond(&self, known: usize) {
+        self.failures.wait_for(|failures| failures > known).await;
     }
 
     /// Ends when no directory is left in service, with the reason of the last: as in Kafka, a broker
@@ -156,8 +182,9 @@ impl LogDirs {
         if let Some(log) = self.get(name) {
             return Ok((log, Report::default()));
         }
-        let at = self.place_of(name).map_or_else(|| self.emptiest(), Ok)?;
+        let at = self.place_of(name).map_or_else(|| self.place_for_new(name), Ok)?;
         let (log, report) = self.open_in(at, name, config)?;
+        self.preferred.lock().remove(name);
         let log = Arc::new(log);
         self.logs.write().insert(name.clone(), (at, Arc::clone(&log)));
         Ok((log, report))
@@ -172,14 +199,21 @@ impl LogDirs {
         self.dirs.iter().position(here)
     }
 
-    fn emptiest(&self) -> io::Result<usize> {
+    /// Where a new log goes: to the directory that was asked for, or to the one with the fewest
+    /// logs, if possible not to one that is cordoned.
+    fn place_for_new(&self, name: &TopicPartition) -> io::Result<usize> {
+        let is_online = |at: &usize| self.dirs[*at].offline.lock().is_none();
+        if let Some(at) = self.preferred.lock().get(name).copied().filter(is_online) {
+            return Ok(at);
+        }
         let mut counts = vec![0usize; self.dirs.len()];
         for (at, _) in self.logs.read().values() {
             counts[*at] += 1;
         }
-        let online = (0..self.dirs.len()).filter(|at| self.dirs[*at].offline.lock().is_none());
+        let cordoned = self.cordoned.read();
+        let online = (0..self.dirs.len()).filter(is_online);
         online
-            .min_by_key(|at| counts[*at])
+            .min_by_key(|at| (cordoned.contains(at), counts[*at]))
             .ok_or_else(|| io::Error::other("no log directory is in service"))
     }
 
@@ -263,7 +297,11 @@ impl LogDirs {
     /// # Errors
     /// The directory cannot be renamed.
     pub fn set_stray(&self, at: usize, name: &TopicPartition) -> io::Result<PathBuf> {
-        let renamed = self.mark(at, name, STRAY_DIR_SUFFIX);
+        self.set_aside(at, name, STRAY_DIR_SUFFIX)
+    }
+
+    fn set_aside(&self, at: usize, name: &TopicPartition, suffix: &str) -> io::Result<PathBuf> {
+        let renamed = self.mark(at, name, suffix);
         self.env.disk.rename(&self.dirs[at].path.join(name.to_string()), &renamed)?;
         Ok(renamed)
     }
@@ -288,6 +326,10 @@ impl LogDirs {
             for (_, log) in self.logs.read().values().filter(|(place, _)| *place == at) {
                 log.set_offline(reason);
             }
+        }
+        let failed = self.dirs.iter().filter(|dir| dir.offline_reason().is_some()).count();
+        if failed > self.failures.get() {
+            self.failures.set(failed);
         }
         self.all_failed.set(self.dirs.iter().all(|dir| dir.offline_reason().is_some()));
     }

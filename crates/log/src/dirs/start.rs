@@ -13,12 +13,12 @@ use std::{
 use klamm_env::{Disk, Env, Watched, disk};
 use parking_lot::{Mutex, RwLock};
 
-use super::{LogDir, LogDirs, MetaProperties};
+use super::{DirId, LogDir, LogDirs, MetaProperties};
 use crate::{
     LogConfig, OpenError, TopicPartition,
     checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
     log::topic_id_in,
-    names::{DELETE_DIR_SUFFIX, parse_partition_dir},
+    names::{DELETE_DIR_SUFFIX, parse_future_dir, parse_partition_dir},
 };
 
 /// Kafka's mark of a clean stop.
@@ -54,7 +54,7 @@ impl DirOpen {
     /// cluster.
     pub fn open(self) -> io::Result<LogDirs> {
         let mut dirs = Vec::new();
-        let mut failed = None;
+        let (mut failed, mut left_out) = (None, Vec::new());
         for path in &self.paths {
             match self.open_dir(path) {
                 Ok(dir) => dirs.push(Arc::new(dir)),
@@ -62,17 +62,22 @@ impl DirOpen {
                 Err(error) => {
                     tracing::error!("log directory {} is out of service: {error}", path.display());
                     failed = Some(error);
+                    left_out.push(path.clone());
                 }
             }
         }
-        let is_one_left_out = failed.is_some();
         match failed {
             Some(error) if dirs.is_empty() => Err(error),
             _ => Ok(LogDirs {
                 env: self.env,
                 dirs,
-                is_one_left_out,
+                left_out,
                 all_failed: Watched::new(false),
+                failures: Watched::new(0),
+                cordoned: RwLock::default(),
+                preferred: Mutex::default(),
+                arriving: Mutex::default(),
+                unfinished: Mutex::default(),
                 logs: RwLock::default(),
                 checkpointing: Mutex::default(),
                 flushes: Arc::default(),
@@ -166,9 +171,19 @@ fn is_same_power_cycle(disk: &dyn Disk, path: &Path) -> bool {
     disk.power_cycle().is_some_and(|now| noted.is_ok_and(|noted| noted == now.as_bytes()))
 }
 
-/// The topic id, in its textual form, and the settings of a partition; none if the cluster does not
-/// know it.
-pub type ConfigOf = dyn Fn(&TopicPartition) -> Option<(String, LogConfig)> + Send + Sync;
+/// What the cluster knows of a partition.
+#[derive(Debug)]
+pub struct Known {
+    /// The topic's id, in its textual form.
+    pub topic_id: String,
+    /// The partition's settings.
+    pub config: LogConfig,
+    /// The directory that this broker last said it is in; zero if it said nothing.
+    pub dir: DirId,
+}
+
+/// What the cluster knows of a partition; none if it does not know it.
+pub type ConfigOf = dyn Fn(&TopicPartition) -> Option<Known> + Send + Sync;
 
 /// Logs found in a directory, to be opened.
 type Found = Vec<(usize, TopicPartition)>;
@@ -237,7 +252,13 @@ impl LogDirs {
     ) -> Vec<(TopicPartition, OpenError)> {
         let mut failed = Vec::new();
         while let Some((at, name)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some((_, config)) = config_of(name) else { continue };
+            let Some(Known { config, dir, .. }) = config_of(name) else { continue };
+            if self.is_out_of_reach(dir) {
+                let text = "it was last in a log directory that is out of service";
+                tracing::error!("{name} is offline: {text}");
+                failed.push((name.clone(), OpenError::Io(io::Error::other(text))));
+                continue;
+            }
             match self.open_in(*at, name, config) {
                 Ok((log, report)) => {
                     if let Some(damage) = &report.damage {
@@ -256,11 +277,19 @@ impl LogDirs {
     }
 
     fn find_logs(&self, config_of: &ConfigOf) -> io::Result<Found> {
-        let mut found = Found::new();
+        let mut found: BTreeMap<TopicPartition, usize> = BTreeMap::new();
         for (at, dir) in self.dirs.iter().enumerate() {
             for entry in self.env.disk.list(&dir.path)?.into_iter().filter(|entry| entry.is_dir) {
                 if entry.name.ends_with(DELETE_DIR_SUFFIX) {
                     self.env.disk.remove_dir_all(&dir.path.join(&entry.name))?;
+                    continue;
+                }
+                if let Some(name) = parse_future_dir(&entry.name) {
+                    // What it has is not needed: the move begins again.
+                    if let Err(error) = self.env.disk.remove_dir_all(&dir.path.join(&entry.name)) {
+                        tracing::warn!("cannot delete what is left of a move: {error}");
+                    }
+                    self.unfinished.lock().push((name, at));
                     continue;
                 }
                 let Some(name) = parse_partition_dir(&entry.name) else { continue };
@@ -269,8 +298,9 @@ impl LogDirs {
                 }
                 let id = topic_id_in(&*self.env.disk, &dir.path.join(&entry.name));
                 // A directory without an id has nothing that was ever made durable.
-                if id.is_some() && config_of(&name).map(|(id, _)| id) == id {
-                    found.push((at, name));
+                let known = config_of(&name).filter(|known| id.as_ref() == Some(&known.topic_id));
+                if let Some(known) = known {
+                    self.add_found(&mut found, at, name, known.dir)?;
                 } else {
                     let aside = self.set_stray(at, &name)?;
                     tracing::warn!(
@@ -280,6 +310,39 @@ impl LogDirs {
                 }
             }
         }
-        Ok(found)
+        Ok(found.into_iter().map(|(name, at)| (at, name)).collect())
+    }
+
+    /// Adds a log to those found. Where it is in two directories, a move was not ended: the one in
+    /// which the cluster knows it counts, the other goes.
+    fn add_found(
+        &self,
+        found: &mut BTreeMap<TopicPartition, usize>,
+        at: usize,
+        name: TopicPartition,
+        known: DirId,
+    ) -> io::Result<()> {
+        let Some(twin) = found.get(&name).copied() else {
+            found.insert(name, at);
+            return Ok(());
+        };
+        let counts = self.dirs[at].id == known;
+        let (counting, former) = if counts { (at, twin) } else { (twin, at) };
+        let aside = self.set_aside(former, &name, DELETE_DIR_SUFFIX)?;
+        tracing::warn!(
+            "{name} was found in two directories, of which {} counts; the other is deleted with the \
+             next start as {}",
+            self.dirs[counting].path.display(),
+            aside.display()
+        );
+        found.insert(name, counting);
+        Ok(())
+    }
+
+    /// Whether a log may be in a directory that is configured and not in service.
+    fn is_out_of_reach(&self, dir: DirId) -> bool {
+        let is_known = dir != DirId::default();
+        let is_online = |d: &Arc<LogDir>| d.id == dir && d.offline_reason().is_none();
+        is_known && !self.are_all_in_service() && !self.dirs.iter().any(is_online)
     }
 }
