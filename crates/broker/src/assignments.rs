@@ -19,8 +19,10 @@ use klamm_replication::Leadership;
 
 use crate::{
     broker::{Broker, log_config},
+    directories,
     groups::OFFSETS_TOPIC,
     metrics::TopicTraffic,
+    moves,
     open_logs::{Unopened, open_logs},
     partition::{Partition, Topic},
     transactions::TRANSACTIONS_TOPIC,
@@ -35,12 +37,7 @@ pub(crate) fn is_internal(topic: &str) -> bool {
 pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::Result<()> {
     broker.reconfigure(image);
     let (source, known) = (Arc::clone(broker), Arc::clone(image));
-    let config_of = move |name: &TopicPartition| {
-        let topic = known.topic(&name.topic)?;
-        topic.partition(name.partition)?;
-        let config = log_config(&source.topic_config(&known, &name.topic), &source.env);
-        Some((topic.id.to_string(), config))
-    };
+    let config_of = move |name: &TopicPartition| directories::known(&source, &known, name);
     let threads = broker.settings.load().log.recovery_threads_per_data_dir;
     let threads = usize::try_from(threads).unwrap_or(1);
     let failed = broker.logs.open_all(threads, Arc::new(config_of)).await?;
@@ -54,6 +51,11 @@ pub(crate) async fn start(broker: &Arc<Broker>, image: &Arc<Image>) -> std::io::
         take_up(broker, image, &topic, &failed).await;
     }
     recovered(broker, image).await;
+    for (name, dir) in broker.logs.take_unfinished() {
+        if broker.logs.get(&name).is_some() {
+            moves::start(broker, &name, &dir);
+        }
+    }
     Ok(())
 }
 
@@ -170,6 +172,12 @@ fn whole(
     }
 }
 
+/// Whether this broker leads a partition, or has a replica of one without a leader.
+fn is_mine(broker: &Broker, partition: &klamm_metadata::Partition) -> bool {
+    let is_lost = partition.leader < 0 && partition.replicas.contains(&broker.node_id);
+    partition.leader == broker.node_id || is_lost
+}
+
 /// Leads every partition of a topic that the metadata gives to this broker.
 async fn take_up(
     broker: &Arc<Broker>,
@@ -189,7 +197,12 @@ async fn take_up(
     });
     let mut partitions = Vec::clone(&topic.partitions.load());
     let mut wanted = Vec::new();
-    for (index, state) in found.partitions().filter(|(_, p)| p.leader == broker.node_id) {
+    let mut failed = failed.clone();
+    for (index, state) in found.partitions().filter(|(_, p)| is_mine(broker, p)) {
+        if state.leader < 0 {
+            // Its directory is lost, as far as the controller knows: it is not begun anew.
+            failed.insert(TopicPartition::new(&*topic.name, index), Unopened::Broken);
+        }
         let leadership = Leadership {
             epoch: state.leader_epoch,
             replicas: state.replicas.to_vec(),
@@ -203,7 +216,7 @@ async fn take_up(
         }
     }
     let indexes = wanted.iter().map(|(index, ..)| *index);
-    let opened = open_logs(broker, &topic, indexes, failed).await;
+    let opened = open_logs(broker, &topic, indexes, &failed).await;
     let mut new = Vec::new();
     for ((index, leadership, waited), opened) in wanted.into_iter().zip(opened) {
         match opened {
@@ -227,6 +240,8 @@ async fn take_up(
     }
     topic.partitions.store(Arc::new(partitions));
     broker.topics.insert(Arc::clone(&topic));
+    let name = |partition: &Arc<Partition>| Some(partition.log()?.name().clone());
+    directories::report(broker, new.iter().filter_map(name).collect());
     for partition in new {
         match &*topic.name {
             OFFSETS_TOPIC => broker.groups.take_up(broker, partition),
@@ -270,6 +285,9 @@ async fn give_up(broker: &Arc<Broker>, name: &str) {
     let delay = topic.config.load().file_delete_delay_ms;
     let indexes: Vec<i32> =
         topic.partitions.load().iter().flatten().map(|partition| partition.index).collect();
+    for index in &indexes {
+        broker.moves.cancel(&TopicPartition::new(name, *index));
+    }
     let (source, topic_name) = (Arc::clone(broker), name.to_owned());
     let work = move || {
         let mut dirs = Vec::new();

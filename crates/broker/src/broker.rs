@@ -2,15 +2,14 @@
 
 use std::{
     io,
-    path::Path,
     sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic, Effective, TopicConfig};
-use klamm_env::{Env, Watched};
-use klamm_log::{Appended, LogConfig, LogDirs, ReadError};
+use klamm_env::{Env, Watched, disk};
+use klamm_log::{Appended, Log, LogConfig, LogDirs, ReadError};
 use klamm_metadata::{Image, Resource};
 use klamm_protocol::{ErrorCode, records::DecompressionLimit};
 use klamm_quorum::Quorum;
@@ -25,6 +24,7 @@ use crate::{
     listening::Listening,
     loggers::Loggers,
     metrics::Metrics,
+    moves::Moves,
     open_logs::WaitForRoom,
     partition::{Partition, Topic},
     producer_ids::ProducerIds,
@@ -32,6 +32,7 @@ use crate::{
     telemetry::Telemetry,
     topics::Topics,
     transactions::Transactions,
+    watermarks::Watermarks,
 };
 
 /// A running broker, as its handlers see it.
@@ -51,6 +52,8 @@ pub(crate) struct Broker {
     pub(crate) wait_for_room: WaitForRoom,
     pub(crate) groups: Groups,
     pub(crate) cleaner: Cleaner,
+    pub(crate) watermarks: Watermarks,
+    pub(crate) moves: Moves,
     pub(crate) listening: Listening,
     /// What is logged.
     pub(crate) loggers: Loggers,
@@ -123,7 +126,7 @@ impl Broker {
 
     /// Starts what an append makes necessary and nobody waits for.
     pub(crate) fn after_append(
-        &self,
+        self: &Arc<Self>,
         partition: &Arc<Partition>,
         appended: &Appended,
         unanswered: bool,
@@ -131,17 +134,21 @@ impl Broker {
         let Some(log) = partition.log() else { return };
         if unanswered && appended.sync_due {
             let (partition, name) = (Arc::clone(partition), log.name().clone());
+            let broker = Arc::clone(self);
             let appended = *appended;
             tokio::spawn(async move {
                 if let Err(error) = partition.settled(&appended, false).await {
                     tracing::warn!("{name}: cannot sync: {error}");
+                    broker.disk_failed(&partition, &error);
                 }
             });
         } else if appended.rolled {
             let (log, base) = (Arc::clone(log), appended.base_offset);
+            let broker = Arc::clone(self);
             tokio::spawn(async move {
                 if let Err(error) = log.flush_to(base).await {
                     tracing::warn!("{}: cannot sync a closed segment: {error}", log.name());
+                    broker.log_failed(&log, &error);
                 }
             });
         }
@@ -150,8 +157,15 @@ impl Broker {
     /// Takes the directory of a partition out of service after its device failed.
     pub(crate) fn disk_failed(&self, partition: &Partition, error: &io::Error) {
         if let Some(log) = partition.log() {
-            let dir = log.dir();
-            self.logs.fail(dir.parent().unwrap_or_else(|| Path::new(".")), &error.to_string());
+            self.log_failed(log, error);
+        }
+    }
+
+    /// The same for the directory of a log, unless the volume is only full or the log was deleted.
+    pub(crate) fn log_failed(&self, log: &Log, error: &io::Error) {
+        let is_gone = self.logs.get(log.name()).is_none();
+        if !disk::is_full(error) && !is_gone {
+            self.logs.fail(disk::parent(&log.dir()), &error.to_string());
         }
     }
 
@@ -186,6 +200,13 @@ impl Broker {
         })
     }
 
+    /// Tells the log directories which of them take no new partitions.
+    fn cordon(&self) {
+        let settings = self.settings.load();
+        self.logs.cordon(&settings.disk.cordoned);
+        self.moves.look_again();
+    }
+
     /// Lays the dynamic broker configuration of the image over the static one.
     pub(crate) fn reconfigure(&self, image: &Image) {
         let map = |resource: &Resource| -> klamm_config::Map {
@@ -201,6 +222,7 @@ impl Broker {
                 self.connections.look_again();
                 self.cleaner.look_again();
                 self.listening.look_again();
+                self.cordon();
             }
             Err(error) => tracing::warn!("dynamic broker configuration: {error}"),
         }

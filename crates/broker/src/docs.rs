@@ -111,6 +111,7 @@ fn permission(permission: Permission) -> &'static str {
     match permission {
         Permission::Anyone => "none",
         Permission::ClusterAction => "ClusterAction on Cluster",
+        Permission::ClusterAlter => "Alter on Cluster",
         Permission::ClusterAlterConfigs => "AlterConfigs on Cluster",
         Permission::ClusterCreate => "Create on Cluster",
         Permission::ClusterDescribe => "Describe on Cluster",

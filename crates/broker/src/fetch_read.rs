@@ -175,7 +175,13 @@ pub(crate) fn check_epoch(partition: &Partition, known: i32) -> Result<(), Error
 fn error_of(broker: &Broker, partition: &Partition, error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-        ReadError::Io(_) => ErrorCode::KafkaStorageError,
+        ReadError::Io(error) => {
+            // Another error than the operating system's is about the log, not its device.
+            if error.raw_os_error().is_some() {
+                broker.disk_failed(partition, error);
+            }
+            ErrorCode::KafkaStorageError
+        }
         ReadError::Corrupt { .. } => {
             broker.log_damage(partition, error);
             ErrorCode::KafkaStorageError

@@ -32,6 +32,7 @@ use crate::{
     assignments,
     broker::{Broker, unsigned},
     cleaner::{self, Cleaner},
+    directories,
     fetch_sessions::FetchSessions,
     groups::Groups,
     listener::{RequestMemory, StopBell},
@@ -39,6 +40,7 @@ use crate::{
     loggers::Loggers,
     metrics::Metrics,
     observe::{Observe, Observer},
+    moves::Moves,
     open_logs::WaitForRoom,
     producer_ids::ProducerIds,
     quotas::Quotas,
@@ -47,6 +49,7 @@ use crate::{
     telemetry::Telemetry,
     topics::Topics,
     transactions::Transactions,
+    watermarks::Watermarks,
 };
 
 /// Why a broker does not start.
@@ -112,6 +115,8 @@ impl Server {
             groups: Groups::default(),
             cleaner: Cleaner::new(&env.random),
             loggers,
+            watermarks: Watermarks::default(),
+            moves: Moves::new(settings.disk.move_threads.unwrap_or(settings.log.log_dirs.len())),
             listening: Listening::default(),
             transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
@@ -209,6 +214,7 @@ impl Server {
             tracing::warn!("stopping although some requests are not finished");
         }
         let broker = &self.broker;
+        broker.moves.close();
         let high_watermark = |name: &_| tasks::high_watermark(broker, name);
         let epoch = broker.broker_epoch.load(Ordering::Acquire);
         let result = broker.logs.close(epoch, high_watermark).await;
@@ -346,13 +352,14 @@ async fn beat(
     offset: i64,
     stopping: bool,
 ) -> Result<klamm_protocol::messages::BrokerHeartbeatResponse<'static>, String> {
-    let request = BrokerHeartbeatRequest {
+    let mut request = BrokerHeartbeatRequest {
         broker_id: broker.node_id,
         broker_epoch: epoch,
         current_metadata_offset: offset,
         want_shut_down: stopping,
         ..BrokerHeartbeatRequest::default()
     };
+    directories::describe(broker, &mut request);
     broker.quorum.broker_heartbeat(request).await.map_err(|error| error.to_string())
 }
 
@@ -379,10 +386,16 @@ fn advertised(settings: &BrokerSettings, bound: &[Bound]) -> Vec<Registered<'sta
 /// Follows the metadata, step by step.
 async fn follow(broker: Arc<Broker>, mut image: Arc<Image>, mut updates: Updates) {
     let stop = broker.stop.listen();
+    let mut failures = 0;
     loop {
         let update = tokio::select! {
             biased;
             () = stop.wait() => return,
+            () = broker.logs.failed_beyond(failures) => {
+                failures = broker.logs.failures();
+                directories::take_out_failed(&broker, &image);
+                continue;
+            }
             update = updates.next() => update,
             () = broker.wait_for_room.retry() => {
                 assignments::retry(&broker, &image).await;
@@ -399,12 +412,15 @@ async fn follow(broker: Arc<Broker>, mut image: Arc<Image>, mut updates: Updates
 /// Tells the controller that this broker lives.
 async fn heartbeat(broker: Arc<Broker>, epoch: i64) {
     let stop = broker.stop.listen();
+    let mut failures = 0;
     loop {
         let interval = broker.settings.load().quorum.broker_heartbeat_interval_ms;
         let interval = Duration::from_millis(u64::try_from(interval).unwrap_or(2000).max(10));
         tokio::select! {
             biased;
             () = stop.wait() => return,
+            // A failed directory is told of at once.
+            () = broker.logs.failed_beyond(failures) => failures = broker.logs.failures(),
             () = tokio::time::sleep(interval) => {}
         }
         let applied = broker.applied.get();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use klamm_env::disk;
 
-use crate::{assignments, broker::Broker, partition::Partition};
+use crate::{assignments, broker::Broker, partition::Partition, watermarks};
 
 /// The least time between two runs of a task, whatever the configuration says.
 const INTERVAL_MS_MIN: u64 = 10;
@@ -39,6 +39,7 @@ pub(crate) fn start(broker: &Arc<Broker>) {
         |b| b.settings.load().log.producer_id_expiration_check_interval_ms.into(),
         expire_producers,
     );
+    every(broker, |b| b.settings.load().disk.check_interval_ms, watermarks::check);
     every(broker, |b| b.settings.load().log.flush_scheduler_interval_ms.min(1000), flush_old);
 }
 
@@ -124,6 +125,7 @@ fn flush_old(broker: &Arc<Broker>) {
         let due = log.unsynced_since_ms().is_some_and(|since| now_ms - since >= flush_ms);
         if due && let Err(error) = log.flush_now() {
             tracing::warn!("{}: cannot sync: {error}", log.name());
+            broker.log_failed(log, &error);
         }
     }
 }

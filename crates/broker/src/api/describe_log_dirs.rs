@@ -2,20 +2,22 @@
 //! and how much room their volumes have (KIP-827).
 //!
 //! Without a list of topics all partitions are described. A directory that failed is named with
-//! error KAFKA_STORAGE_ERROR and without contents.
+//! error KAFKA_STORAGE_ERROR and without contents. A replica that is on its way is described twice:
+//! where it is, and, as a future replica with its lag, where it goes.
 //!
 //! Cost: one look at the size of each log asked for, on the disk's threads.
 //!
-//! Left out: authorization; moves between directories.
+//! Left out: authorization.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
 };
 
 use klamm_env::disk;
-use klamm_log::{Log, LogDir};
+use klamm_log::{LogDir, TopicPartition};
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{
@@ -24,7 +26,6 @@ use klamm_protocol::{
             DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
         },
     },
-    wire::Uuid,
 };
 
 use super::{Api, Context, Permission, QuotaClass};
@@ -69,67 +70,92 @@ fn wanted(body: &DescribeLogDirsRequest<'_>) -> Wanted {
 }
 
 fn describe(broker: &Broker, wanted: &Wanted) -> DescribeLogDirsResponse<'static> {
-    let image = broker.quorum.image();
-    let node = image.broker(broker.node_id);
-    let cordoned = node.and_then(|node| node.cordoned.as_deref()).unwrap_or_default();
-    let dirs = broker.logs.dirs().iter().map(|dir| {
-        let is_cordoned = cordoned.contains(&Uuid::from_bytes(dir.id));
-        DescribeLogDirsResult { is_cordoned, ..describe_dir(broker, dir, wanted) }
-    });
-    DescribeLogDirsResponse { results: dirs.collect(), ..DescribeLogDirsResponse::default() }
+    let dirs = broker.logs.dirs().iter().map(|dir| describe_dir(broker, dir, wanted));
+    let left_out = broker.logs.left_out().iter().map(|path| failed(path));
+    DescribeLogDirsResponse {
+        results: dirs.chain(left_out).collect(),
+        ..DescribeLogDirsResponse::default()
+    }
 }
 
-fn describe_dir(broker: &Broker, dir: &LogDir, wanted: &Wanted) -> DescribeLogDirsResult<'static> {
-    let log_dir = Cow::Owned(dir.path.display().to_string());
-    let failed = DescribeLogDirsResult {
+fn failed(path: &Path) -> DescribeLogDirsResult<'static> {
+    DescribeLogDirsResult {
         error_code: ErrorCode::KafkaStorageError.code(),
-        log_dir: Cow::clone(&log_dir),
+        log_dir: Cow::Owned(path.display().to_string()),
         total_bytes: -1,
         usable_bytes: -1,
         ..DescribeLogDirsResult::default()
-    };
+    }
+}
+
+fn describe_dir(broker: &Broker, dir: &LogDir, wanted: &Wanted) -> DescribeLogDirsResult<'static> {
     if dir.offline_reason().is_some() {
-        return failed;
+        return failed(&dir.path);
     }
     let space = match broker.env.disk.space(&dir.path) {
         Ok(space) => space,
         Err(error) => {
             tracing::warn!("cannot look at {}: {error}", dir.path.display());
-            return failed;
+            return failed(&dir.path);
         }
     };
     DescribeLogDirsResult {
-        log_dir,
-        topics: topics(broker.logs.logs_in(dir), wanted),
+        log_dir: Cow::Owned(dir.path.display().to_string()),
+        topics: topics(replicas(broker, dir), wanted),
         total_bytes: signed(space.total),
         usable_bytes: signed(space.usable),
+        is_cordoned: broker.logs.is_cordoned(dir),
         ..DescribeLogDirsResult::default()
     }
 }
 
-/// The logs that are wanted, which come in the order of their names.
-fn topics(logs: Vec<Arc<Log>>, wanted: &Wanted) -> Vec<DescribeLogDirsTopic<'static>> {
-    let mut topics: Vec<DescribeLogDirsTopic<'static>> = Vec::new();
-    for log in logs {
-        let name = log.name();
-        let is_wanted = wanted.as_ref().is_none_or(|wanted| {
-            wanted.get(&name.topic).is_some_and(|indexes| indexes.contains(&name.partition))
-        });
-        if !is_wanted {
-            continue;
-        }
+/// What is in a directory, and what is on its way there, in the order of the names.
+fn replicas(
+    broker: &Broker,
+    dir: &LogDir,
+) -> BTreeMap<TopicPartition, DescribeLogDirsPartition<'static>> {
+    let here = broker.logs.logs_in(dir).into_iter().map(|log| {
         let partition = DescribeLogDirsPartition {
-            partition_index: name.partition,
+            partition_index: log.name().partition,
             partition_size: signed(log.size()),
             // Behind the high watermark, by no record: this broker leads all it has.
             offset_lag: 0,
             is_future_key: false,
             ..DescribeLogDirsPartition::default()
         };
+        (log.name().clone(), partition)
+    });
+    let coming = broker.moves.to(dir).into_iter().map(|(name, moving)| {
+        let partition = DescribeLogDirsPartition {
+            partition_index: name.partition,
+            partition_size: signed(moving.bytes.load(Ordering::Relaxed)),
+            offset_lag: moving.lag.load(Ordering::Relaxed),
+            is_future_key: true,
+            ..DescribeLogDirsPartition::default()
+        };
+        (name, partition)
+    });
+    // One that has just arrived is no longer on its way.
+    coming.chain(here).collect()
+}
+
+/// The replicas that are wanted.
+fn topics(
+    replicas: BTreeMap<TopicPartition, DescribeLogDirsPartition<'static>>,
+    wanted: &Wanted,
+) -> Vec<DescribeLogDirsTopic<'static>> {
+    let mut topics: Vec<DescribeLogDirsTopic<'static>> = Vec::new();
+    for (name, partition) in replicas {
+        let is_wanted = wanted.as_ref().is_none_or(|wanted| {
+            wanted.get(&name.topic).is_some_and(|indexes| indexes.contains(&name.partition))
+        });
+        if !is_wanted {
+            continue;
+        }
         match topics.last_mut() {
             Some(last) if last.name == name.topic => last.partitions.push(partition),
             _ => topics.push(DescribeLogDirsTopic {
-                name: Cow::Owned(name.topic.clone()),
+                name: Cow::Owned(name.topic),
                 partitions: vec![partition],
                 ..DescribeLogDirsTopic::default()
             }),

@@ -7,6 +7,8 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod change;
 mod cluster_view;
@@ -38,6 +40,7 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod list_transactions;
 mod metadata;
 mod offset_commit;
@@ -80,6 +83,8 @@ pub enum Permission {
     Anyone,
     /// ClusterAction on the cluster, or Alter: what brokers do among themselves.
     ClusterAction,
+    /// Alter on the cluster.
+    ClusterAlter,
     /// AlterConfigs on the cluster, for brokers.
     ClusterAlterConfigs,
     /// Create on the cluster.
@@ -155,7 +160,7 @@ impl Api {
 }
 
 /// Every API that is served, by key.
-pub static APIS: [&Api; 43] = [
+pub static APIS: [&Api; 46] = [
     &produce::API,
     &fetch::API,
     &list_offsets::API,
@@ -182,10 +187,13 @@ pub static APIS: [&Api; 43] = [
     &txn_offset_commit::API,
     &describe_configs::API,
     &alter_configs::API,
+    &alter_replica_log_dirs::API,
     &describe_log_dirs::API,
     &create_partitions::API,
     &delete_groups::API,
     &incremental_alter_configs::API,
+    &alter_partition_reassignments::API,
+    &list_partition_reassignments::API,
     &offset_delete::API,
     &describe_client_quotas::API,
     &alter_client_quotas::API,

@@ -9,7 +9,11 @@
 //! The first records of a transaction in a partition are appended when the transaction's coordinator
 //! knows of the partition: from version 12 on it is told, before it is asked (KIP-890).
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+};
 
 use klamm_log::{AppendError, AppendOptions, Appended, Origin};
 use klamm_protocol::{
@@ -349,7 +353,7 @@ fn no_batch(version: i16) -> Fault {
 }
 
 fn append(
-    broker: &Broker,
+    broker: &Arc<Broker>,
     now_ms: i64,
     request: &mut Request,
     named: &Named,
@@ -388,6 +392,10 @@ fn fault_of(broker: &Broker, topic: &Topic, partition: &Partition, error: Append
         AppendError::Producer(Refusal::OutOfOrder { .. }) => ErrorCode::OutOfOrderSequenceNumber,
         AppendError::Producer(_) => ErrorCode::InvalidTxnState,
         AppendError::OutOfOrder { .. } => ErrorCode::UnknownServerError,
+        AppendError::Restricted => {
+            broker.metrics.disks.refused_appends.fetch_add(1, Ordering::Relaxed);
+            return Fault::new(ErrorCode::KafkaStorageError, error.to_string());
+        }
         AppendError::Full(_) | AppendError::Offline(_) => ErrorCode::KafkaStorageError,
         AppendError::Io(error) => {
             broker.disk_failed(partition, error);

@@ -5,6 +5,7 @@
 
 mod cleaner;
 mod clients;
+mod disks;
 mod listeners;
 mod slow;
 mod timing;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 pub(crate) use self::{
     cleaner::CleanerMetrics,
     clients::{Client, Clients},
+    disks::DiskMetrics,
     listeners::{Listeners, Traffic},
     slow::SlowRequests,
     timing::{Timing, waits_on_purpose},
@@ -41,6 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) clients: Arc<Clients>,
     pub(crate) slow: SlowRequests,
     pub(crate) cleaner: CleanerMetrics,
+    pub(crate) disks: DiskMetrics,
     pub(crate) started: Instant,
 }
 
@@ -119,6 +122,7 @@ impl Metrics {
             clients: Arc::default(),
             slow: SlowRequests::new(),
             cleaner: CleanerMetrics::default(),
+            disks: DiskMetrics::default(),
             started: Instant::now(),
         }
     }

@@ -140,6 +140,21 @@ klamm_metrics::definitions! {
     LOG_DIR_ONLINE Gauge "klamm_log_dir_online" ["dir"]
         "1 if the log directory is in service, else 0.";
 
+    LOG_DIRS_RESTRICTED Gauge "klamm_log_dirs_restricted" []
+        "Log directories that refuse producing because their volumes fill (klamm.disk.policy).";
+    DISK_REFUSED Counter "klamm_disk_refused_appends_total" []
+        "Appends that were refused because a volume fills.";
+    DISK_DELETED_SEGMENTS Counter "klamm_disk_deleted_segments_total" []
+        "Segments that were deleted because a volume filled, beyond what retention lets go.";
+    DISK_DELETED_BYTES Counter "klamm_disk_deleted_bytes_total" []
+        "Bytes that were deleted because a volume filled, those that retention lets go included.";
+    DISK_EVENTS Counter "klamm_disk_events_total" []
+        "Thresholds of a volume that were passed, upwards or downwards.";
+    REPLICAS_MOVED Counter "klamm_replicas_moved_total" []
+        "Replicas that were moved to another log directory.";
+    REPLICA_MOVED_BYTES Counter "klamm_replica_moved_bytes_total" []
+        "Bytes that were copied to move replicas to another log directory.";
+
     CLEANINGS Counter "klamm_cleaner_cleanings_total" []
         "Cleanings of compacted logs that ended, whichever way.";
     CLEANER_BYTES_READ Counter "klamm_cleaner_read_bytes_total" []

@@ -15,6 +15,7 @@ pub(super) fn write(broker: &Broker, page: &mut Page) {
     page.single(&of::UPTIME, broker.metrics.started.elapsed().as_secs_f64());
     process_usage(page);
     dirs(broker, page);
+    disks(broker, page);
     page.family(&of::LOG_FLUSH_DURATION).histogram(&[], &broker.logs.flushes());
     cleaner(broker, page);
     quorum(broker, page);
@@ -66,6 +67,9 @@ fn dirs(broker: &Broker, page: &mut Page) {
     for (dir, online, ..) in &dirs {
         family.sample(&[dir], *online);
     }
+    for dir in broker.logs.left_out() {
+        family.sample(&[&dir.display().to_string()], false);
+    }
     let mut family = page.family(&of::LOG_DIR_SIZE);
     for (dir, _, _, bytes) in &dirs {
         family.sample(&[dir], *bytes);
@@ -82,6 +86,18 @@ fn dirs(broker: &Broker, page: &mut Page) {
             family.sample(&[dir], space.total);
         }
     }
+}
+
+fn disks(broker: &Broker, page: &mut Page) {
+    let disks = &broker.metrics.disks;
+    let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    page.single(&of::LOG_DIRS_RESTRICTED, get(&disks.restricted_directories));
+    page.single(&of::DISK_REFUSED, get(&disks.refused_appends));
+    page.single(&of::DISK_DELETED_SEGMENTS, get(&disks.deleted_segments));
+    page.single(&of::DISK_DELETED_BYTES, get(&disks.deleted_bytes));
+    page.single(&of::DISK_EVENTS, get(&disks.events));
+    page.single(&of::REPLICAS_MOVED, get(&disks.moved_replicas));
+    page.single(&of::REPLICA_MOVED_BYTES, get(&disks.moved_bytes));
 }
 
 fn cleaner(broker: &Broker, page: &mut Page) {

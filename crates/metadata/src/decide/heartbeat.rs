@@ -1,8 +1,11 @@
 //! BrokerHeartbeat, and what happens to a broker that sends none.
 
-use klamm_protocol::messages::{
-    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationChangeRecord,
-    metadata_record::MetadataRecord,
+use klamm_protocol::{
+    messages::{
+        BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationChangeRecord,
+        metadata_record::MetadataRecord,
+    },
+    wire::Uuid,
 };
 
 use super::{
@@ -39,7 +42,11 @@ pub fn broker_heartbeat(
     if next != now {
         transition(image, context, broker, next, &mut records);
     }
-    records.extend(directory_changes(broker, request));
+    let lost = lost_directories(broker, request);
+    records.extend(directory_changes(broker, request, &lost));
+    if !lost.is_empty() {
+        records.extend(leadership::changes(image, context, Cause::Lost(broker.id, &lost)));
+    }
     let response = BrokerHeartbeatResponse {
         is_caught_up: caught_up,
         is_fenced: matches!(next, State::Fenced),
@@ -113,20 +120,24 @@ fn registration_change(broker: &Broker) -> BrokerRegistrationChangeRecord<'stati
     }
 }
 
+/// Directories that were online and are not any more, as the broker says. The last one is not given
+/// up: a broker without any stops.
+fn lost_directories(broker: &Broker, request: &BrokerHeartbeatRequest<'_>) -> Vec<Uuid> {
+    let is_lost = |dir: &&Uuid| request.offline_log_dirs.contains(dir);
+    let lost: Vec<Uuid> = broker.directories.iter().filter(is_lost).copied().collect();
+    if lost.len() < broker.directories.len() { lost } else { Vec::new() }
+}
+
 /// Directories that the broker says went offline, or are to get no new partitions.
 fn directory_changes(
     broker: &Broker,
     request: &BrokerHeartbeatRequest<'_>,
+    lost: &[Uuid],
 ) -> Option<MetadataRecord<'static>> {
     let mut change = registration_change(broker);
-    let online: Vec<_> = broker
-        .directories
-        .iter()
-        .filter(|dir| !request.offline_log_dirs.contains(dir))
-        .copied()
-        .collect();
-    if online.len() < broker.directories.len() && !online.is_empty() {
-        change.log_dirs = online;
+    if !lost.is_empty() {
+        let online = broker.directories.iter().filter(|dir| !lost.contains(dir));
+        change.log_dirs = online.copied().collect();
     }
     if let Some(cordoned) = &request.cordoned_log_dirs
         && broker.cordoned.as_ref() != Some(cordoned)

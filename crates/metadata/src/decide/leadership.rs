@@ -2,7 +2,7 @@
 //!
 //! Cost: one look at every partition of the cluster.
 
-use klamm_protocol::messages::metadata_record::MetadataRecord;
+use klamm_protocol::{messages::metadata_record::MetadataRecord, wire::Uuid};
 
 use super::{
     Context,
@@ -12,19 +12,21 @@ use crate::{Image, Partition};
 
 /// What happened to a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum Cause<'a> {
     /// It may lead again.
     Back(i32),
     /// It is fenced, shutting down, or unregistered.
     Gone(i32),
     /// It came back without having stopped cleanly.
     UncleanShutdown(i32),
+    /// These of its directories went offline.
+    Lost(i32, &'a [Uuid]),
 }
 
-impl Cause {
+impl Cause<'_> {
     fn broker(self) -> i32 {
         match self {
-            Self::Back(id) | Self::Gone(id) | Self::UncleanShutdown(id) => id,
+            Self::Back(id) | Self::Gone(id) | Self::UncleanShutdown(id) | Self::Lost(id, _) => id,
         }
     }
 
@@ -34,6 +36,10 @@ impl Cause {
             Self::Back(id) => partition.leader < 0 && partition.replicas.contains(&id),
             Self::Gone(id) => partition.isr.contains(&id) || partition.leader == id,
             Self::UncleanShutdown(id) => partition.isr.contains(&id) || partition.elr.contains(&id),
+            Self::Lost(id, dirs) => {
+                dirs.contains(&partition.directory_of(id))
+                    && (partition.isr.contains(&id) || partition.leader == id)
+            }
         }
     }
 }
@@ -42,11 +48,13 @@ impl Cause {
 pub(super) fn changes(
     image: &Image,
     context: &Context<'_>,
-    cause: Cause,
+    cause: Cause<'_>,
 ) -> Vec<MetadataRecord<'static>> {
     let active = |id: i32| match cause {
         Cause::Back(back) if id == back => true,
-        Cause::Gone(gone) | Cause::UncleanShutdown(gone) if id == gone => false,
+        Cause::Gone(gone) | Cause::UncleanShutdown(gone) | Cause::Lost(gone, _) if id == gone => {
+            false
+        }
         _ => image.broker(id).is_some_and(|broker| broker.is_active()),
     };
     let mut records = Vec::new();

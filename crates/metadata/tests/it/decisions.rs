@@ -3,13 +3,15 @@
 use klamm_metadata::{Refusal, decide};
 use klamm_protocol::{
     messages::{
-        AlterPartitionRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+        AlterPartitionRequest, BrokerHeartbeatRequest, BrokerRegistrationChangeRecord,
+        CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
         IncrementalAlterConfigsRequest, UnregisterBrokerRequest, UpdateFeaturesRequest,
         alter_partition_request::{PartitionData, TopicData},
         create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic},
         create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
         delete_topics_request::DeleteTopicState,
         incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        metadata_record::MetadataRecord,
         update_features_request::FeatureUpdateKey,
     },
     wire::Uuid,
@@ -526,4 +528,40 @@ fn brokers_are_unregistered() {
     unregister(1).unwrap();
     assert_eq!(controller.image.brokers().count(), 1);
     assert_eq!(controller.show("t"), "0: 2/1 isr=[2] elr=[] last=[]");
+}
+
+#[test]
+fn a_lost_directory_takes_leaderships_with_it() {
+    let mut controller = Controller::with_brokers(1, 1..3);
+    assert_eq!(create(&mut controller, &["t|partitions=-1 rf=-1 assign=0:1,2"]), "ok");
+    assert_eq!(create(&mut controller, &["u|partitions=-1 rf=-1 assign=0:1"]), "ok");
+    let broker = controller.image.broker(1).expect("there");
+    let (epoch, lost, left) = (broker.epoch, broker.directories[0], Uuid::from_u128(77 << 64));
+    controller.write(vec![MetadataRecord::BrokerRegistrationChange(
+        BrokerRegistrationChangeRecord {
+            broker_id: 1,
+            broker_epoch: epoch,
+            log_dirs: vec![lost, left],
+            ..BrokerRegistrationChangeRecord::default()
+        },
+    )]);
+    let request = BrokerHeartbeatRequest {
+        broker_id: 1,
+        broker_epoch: epoch,
+        current_metadata_offset: i64::MAX,
+        offline_log_dirs: vec![lost],
+        ..BrokerHeartbeatRequest::default()
+    };
+    for _ in 0..2 {
+        controller
+            .run(|image, context| decide::broker_heartbeat(image, context, &request))
+            .unwrap();
+        assert_eq!(controller.image.broker(1).expect("there").directories, [left]);
+        assert_eq!(controller.show("t"), "0: 2/1 isr=[2] elr=[] last=[]");
+        assert_eq!(controller.show("u"), "0: -1/1 isr=[] elr=[1] last=[]");
+    }
+    // It comes back with the directory, after a stop that was not clean.
+    controller.join(1, 2);
+    assert_eq!(controller.show("t"), "0: 2/1 isr=[2] elr=[] last=[]");
+    assert_eq!(controller.show("u"), "0: 1/2 isr=[1] elr=[] last=[] recovering");
 }
