@@ -9,8 +9,8 @@ mod produce;
 mod transactions;
 
 pub(crate) use admin::{
-    WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
-    delete_records, delete_topic, describe_topic, find_coordinator, list_topics,
+    WITH_IDS, add_partitions, alter_broker, alter_topic, create_topic, delete_group, delete_offset,
+    delete_records, delete_topic, describe_topic, find_coordinator, list_topics, move_replica,
 };
 pub(crate) use consumer_group::{Heard, Heartbeat, Parts, consumer_heartbeat};
 pub(crate) use fetch::{Session, Want, fetch};

@@ -170,6 +170,8 @@ fn config(world: &World) -> Result<BrokerConfig, String> {
         ("log.cleaner.backoff.ms", plan.cleaner_backoff_ms.to_string()),
         ("log.cleaner.io.max.bytes.per.second", plan.cleaner_bytes.to_string()),
         ("log.cleaner.io.buffer.size", "8192".to_owned()),
+        ("klamm.disk.policy", plan.disk_policy.to_owned()),
+        ("klamm.disk.check.interval.ms", "300".to_owned()),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))

@@ -24,6 +24,8 @@ pub(crate) enum Event {
     Metadata,
     /// Links change how badly they behave.
     Links,
+    /// The volume of a log directory becomes small, so that it is nearly full for a while.
+    Fill,
 }
 
 /// What an administrator may do.
@@ -38,6 +40,8 @@ pub(crate) enum Change {
     AlterConfig,
     DeleteGroup,
     DeleteOffset,
+    /// A replica goes to another log directory.
+    MoveReplica,
 }
 
 /// The shape of one run.
@@ -89,7 +93,15 @@ pub(crate) struct Plan {
     pub(crate) cleaner_backoff_ms: u64,
     /// How fast it may be, bytes per second.
     pub(crate) cleaner_bytes: u64,
+    /// What is done when a volume fills (`klamm.disk.policy`).
+    pub(crate) disk_policy: &'static str,
+    /// How fast replicas move between directories, bytes per second.
+    pub(crate) move_bytes: u64,
 }
+
+/// The policies for a volume that fills. The later ones delete, which transactions are not told of.
+const DISK_POLICIES: [&str; 5] =
+    ["none", "restrict", "staged", "delete-oldest", "delete-proportional"];
 
 impl Plan {
     pub(crate) fn draw(random: &Random) -> Self {
@@ -103,6 +115,7 @@ impl Plan {
             Event::Broken,
             Event::Metadata,
             Event::Links,
+            Event::Fill,
         ];
         let changes = [
             Change::CreateTopic,
@@ -113,8 +126,14 @@ impl Plan {
             Change::AlterConfig,
             Change::DeleteGroup,
             Change::DeleteOffset,
+            Change::MoveReplica,
         ];
+        let transactors = if random.chance(1, 2) { between(1, 3) } else { 0 };
+        let policies = if transactors > 0 { 2 } else { DISK_POLICIES.len() };
+        let policy = usize::try_from(random.below(policies as u64)).unwrap_or(0);
         Self {
+            disk_policy: DISK_POLICIES[policy],
+            move_bytes: between(1_000, 1_000_000),
             events: swarm(random, &events),
             changes: swarm(random, &changes),
             duration_ms: between(8_000, 20_000),
@@ -127,7 +146,7 @@ impl Plan {
             committers: between(0, 2),
             members: if random.chance(1, 2) { between(1, 3) } else { 0 },
             static_members: if random.chance(1, 2) { between(1, 3) } else { 0 },
-            transactors: if random.chance(1, 2) { between(1, 3) } else { 0 },
+            transactors,
             think_ms: between(20, 400),
             value_bytes_max: between(10, 2_000),
             bad_links: random.chance(1, 4),
@@ -144,6 +163,13 @@ impl Plan {
             modern_members: if random.chance(1, 2) { between(1, 4) } else { 0 },
             modern_statics: if random.chance(1, 3) { between(1, 2) } else { 0 },
         }
+    }
+}
+
+impl Plan {
+    /// Whether records may be deleted because a volume fills.
+    pub(crate) fn may_delete(&self) -> bool {
+        !matches!(self.disk_policy, "none" | "restrict")
     }
 }
 

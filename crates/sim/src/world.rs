@@ -1,7 +1,7 @@
 //! What everybody in a run shares: the machine, the clock, the trace, the oracle.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -51,6 +51,9 @@ pub(crate) struct World {
     pub(crate) txn_topic: Mutex<Option<TxnTopic>>,
     /// The log directory that is broken now.
     pub(crate) broken: Mutex<Option<String>>,
+    /// Partitions that were told to go to another directory: for a moment the metadata have them in
+    /// the one while they are in the other.
+    pub(crate) moved: Mutex<BTreeSet<Place>>,
     /// Where the metadata are, which may be at fault by itself.
     pub(crate) metadata: FaultyDir,
     trace: Mutex<Trace>,
@@ -79,6 +82,7 @@ impl World {
             topics: Mutex::default(),
             txn_topic: Mutex::default(),
             broken: Mutex::default(),
+            moved: Mutex::default(),
             metadata: FaultyDir::new(METADATA_DIR),
             trace: Mutex::new(Trace::new(keep_lines)),
             oracle: Mutex::new(Oracle::new(plan.offsets_sync)),

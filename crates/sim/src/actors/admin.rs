@@ -7,10 +7,12 @@ use klamm_protocol::ErrorCode;
 use super::transactor::PARTITIONS;
 use crate::{
     calls::{
-        TxnTopic, WITH_IDS, add_partitions, alter_topic, create_topic, delete_group, delete_offset,
-        delete_records, delete_topic, find_coordinator, find_transaction_coordinator, list_topics,
+        TxnTopic, WITH_IDS, add_partitions, alter_broker, alter_topic, create_topic, delete_group,
+        delete_offset, delete_records, delete_topic, find_coordinator,
+        find_transaction_coordinator, list_topics, move_replica,
     },
     client::Client,
+    machine::{FIRM_DIR, FRAIL_DIR},
     oracle::{Place, Sync},
     plan::{Change, choose},
     records::OVERHEAD_BYTES,
@@ -38,6 +40,11 @@ pub(crate) async fn set_up(world: &World) -> bool {
         if altered != Some(ErrorCode::None) {
             return false;
         }
+    }
+    let (key, speed) =
+        ("replica.alter.log.dirs.io.max.bytes.per.second", world.plan.move_bytes.to_string());
+    if alter_broker(&mut client, key, &speed).await != Some(ErrorCode::None) {
+        return false;
     }
     if world.plan.transactors > 0 && !set_up_transactions(world, &mut client).await {
         return false;
@@ -109,6 +116,11 @@ async fn carry_out(world: &World, client: &mut Client, change: Change) {
             delete_records(world, client, &place, offset.unwrap_or(0)).await
         }
         Change::AlterConfig => alter(world, client, &place.0).await,
+        Change::MoveReplica => {
+            let dir = if random.chance(1, 2) { FIRM_DIR } else { FRAIL_DIR };
+            world.moved.lock().insert(place.clone());
+            move_replica(client, &place, dir).await
+        }
         Change::DeleteGroup | Change::DeleteOffset => forget(world, client, change).await,
     };
     if result == Some(ErrorCode::None) {

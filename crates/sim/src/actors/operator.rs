@@ -7,7 +7,7 @@ use klamm_env::{
 
 use crate::{
     disk::DirFault,
-    machine::{Death, FRAIL_DIR, Machine},
+    machine::{Death, FIRM_DIR, FRAIL_DIR, Machine},
     plan::{Event, choose},
     verify,
     world::World,
@@ -49,6 +49,10 @@ pub(crate) async fn operate(world: &World, machine: &mut Machine) {
             }
             Event::Metadata => fail_metadata(world, machine, &random).await,
             Event::Links => worsen_links(world, &random),
+            Event::Fill => {
+                fill_volume(world, machine, &random).await;
+                verify::writable(world).await;
+            }
         }
     }
 }
@@ -99,6 +103,22 @@ async fn fail_disk(world: &World, machine: &mut Machine, fault: DiskFault, rando
     heal_disk(world);
 }
 
+/// Makes the volume of a directory small for a while: what is there is most of it.
+async fn fill_volume(world: &World, machine: &mut Machine, random: &Random) {
+    let dir = if random.chance(2, 3) { FRAIL_DIR } else { FIRM_DIR };
+    let percent = 70 + random.below(30);
+    let used = world.disk.used_below(dir.as_ref());
+    world.note("operator", &format!("{dir} is {percent} % full"));
+    world.disk.set_volume(dir.as_ref(), Some(used * 100 / percent));
+    world.oracle().disturbed = true;
+    stop_if_failed(world, machine, random, FAULT_MS_MAX).await;
+    if random.chance(1, 4) {
+        revive(world, machine, any_death(random), random).await;
+        world.oracle().disturbed = true;
+    }
+    heal_disk(world);
+}
+
 /// Waits up to so many milliseconds. A broker that cannot go on says why, and stops as the program
 /// around it would stop it; then it is started again.
 async fn stop_if_failed(world: &World, machine: &mut Machine, random: &Random, most_ms: u64) {
@@ -117,6 +137,9 @@ async fn stop_if_failed(world: &World, machine: &mut Machine, random: &Random, m
 fn heal_disk(world: &World) {
     world.note("operator", "disk: well");
     world.disk.set_fault(DiskFault::None);
+    for dir in [FIRM_DIR, FRAIL_DIR] {
+        world.disk.set_volume(dir.as_ref(), None);
+    }
     world.metadata.set(None);
     *world.broken.lock() = None;
 }

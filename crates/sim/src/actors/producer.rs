@@ -120,8 +120,12 @@ async fn send(
     false
 }
 
-/// Whether a partition must be served although a directory is broken: it is in the other one.
+/// Whether a partition must be served although a directory is broken: it is in the other one, and
+/// was never told to leave it.
 pub(super) fn must_serve(world: &World, place: &Place) -> bool {
+    if world.moved.lock().contains(place) {
+        return false;
+    }
     let dir = format!("{FIRM_DIR}/{}-{}", place.0, place.1);
     world.broken.lock().is_some() && klamm_env::Disk::exists(&world.disk, dir.as_ref())
 }

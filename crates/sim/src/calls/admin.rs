@@ -5,12 +5,14 @@ use std::{borrow::Cow, collections::BTreeMap};
 use klamm_protocol::{
     ErrorCode,
     messages::{
-        CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-        CreateTopicsResponse, DeleteGroupsRequest, DeleteGroupsResponse, DeleteRecordsRequest,
-        DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeConfigsRequest,
-        DescribeConfigsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, MetadataRequest,
-        MetadataResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+        AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, CreatePartitionsRequest,
+        CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteGroupsRequest,
+        DeleteGroupsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
+        DeleteTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+        FindCoordinatorRequest, FindCoordinatorResponse, IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse, MetadataRequest, MetadataResponse, OffsetDeleteRequest,
+        OffsetDeleteResponse,
+        alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic},
         create_partitions_request::CreatePartitionsTopic,
         create_topics_request::{CreatableTopic, CreatableTopicConfig},
         delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
@@ -30,6 +32,7 @@ use crate::{
 
 const TIMEOUT_MS: u64 = 6_000;
 const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
 const SET: i8 = 0;
 
 /// Creates a topic; gives the error if there was an answer.
@@ -42,7 +45,9 @@ pub(crate) async fn create_topic(
 ) -> Option<ErrorCode> {
     let is_set = |key: &str| configs.iter().any(|(name, _)| name.starts_with(key));
     let sync = if is_set("flush.messages") { Sync::Always } else { Sync::No };
-    world.oracle().creating(name, TopicModel::new(sync, is_set("retention.")));
+    world
+        .oracle()
+        .creating(name, TopicModel::new(sync, is_set("retention.") || world.plan.may_delete()));
     let config = |(name, value): &(&'static str, String)| CreatableTopicConfig {
         name: Cow::Borrowed(*name),
         value: Some(Cow::Owned(value.clone())),
@@ -184,6 +189,52 @@ pub(crate) async fn delete_records(
         world.oracle().shown_start(place, &asked, part.low_watermark);
     }
     Some(error)
+}
+
+/// Begins to move a replica to another log directory.
+pub(crate) async fn move_replica(
+    client: &mut Client,
+    place: &Place,
+    dir: &'static str,
+) -> Option<ErrorCode> {
+    let topic = AlterReplicaLogDirTopic {
+        name: Cow::Borrowed(&place.0),
+        partitions: vec![place.1],
+        ..Default::default()
+    };
+    let dir =
+        AlterReplicaLogDir { path: Cow::Borrowed(dir), topics: vec![topic], ..Default::default() };
+    let request = AlterReplicaLogDirsRequest { dirs: vec![dir], ..Default::default() };
+    let version = client.version::<AlterReplicaLogDirsRequest<'_>>();
+    let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
+    let response: AlterReplicaLogDirsResponse<'_> = reply.decode().ok()?;
+    ErrorCode::from_code(response.results.first()?.partitions.first()?.error_code)
+}
+
+/// Sets one key of a broker.
+pub(crate) async fn alter_broker(
+    client: &mut Client,
+    key: &'static str,
+    value: &str,
+) -> Option<ErrorCode> {
+    let config = AlterableConfig {
+        name: Cow::Borrowed(key),
+        config_operation: SET,
+        value: Some(Cow::Borrowed(value)),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: BROKER,
+        resource_name: Cow::Borrowed(""),
+        configs: vec![config],
+        ..Default::default()
+    };
+    let request =
+        IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    let version = client.version::<IncrementalAlterConfigsRequest<'_>>();
+    let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
+    let response: IncrementalAlterConfigsResponse<'_> = reply.decode().ok()?;
+    ErrorCode::from_code(response.responses.first()?.error_code)
 }
 
 /// Sets one key of a topic.

@@ -202,3 +202,35 @@ fn the_record_of_a_transaction_is_lost() {
         &["transaction-fenced", "committed-whole", "committed-only", "serves-again"],
     );
 }
+
+#[test]
+fn a_restriction_of_producing_stays() {
+    check("restriction-stays", &["serves-again"]);
+}
+
+#[test]
+fn compacted_topics_are_deleted_from() {
+    check(
+        "deletes-compacted",
+        &["last-value-survives", "tombstones-stay", "serves-again", "no-earlier-value"],
+    );
+}
+
+#[test]
+fn the_tail_of_a_replica_that_moves_is_lost() {
+    check(
+        "moved-tail-lost",
+        &[
+            "acked-survive",
+            "serves-again",
+            "others-serve",
+            "gapless",
+            "nothing-invented",
+            "same-bytes",
+            "offsets-once",
+            "high-watermark-advances",
+            "nothing-above-high-watermark",
+            "append-above-high-watermark",
+        ],
+    );
+}
