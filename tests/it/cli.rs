@@ -102,6 +102,31 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Nobody asked for the port of the metrics, so two brokers on one machine do not fight for it.
+#[test]
+fn every_broker_tells_its_metrics_somewhere() {
+    let mut places = [Broker::start(), Broker::start()].map(|mut broker| {
+        let place = loop {
+            let mut line = String::new();
+            assert!(broker.stderr.read_line(&mut line).unwrap() > 0, "it ended");
+            if let Some(place) = line.trim().strip_prefix("metrics") {
+                break place.trim().to_owned();
+            }
+        };
+        (place, broker)
+    });
+    places.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_ne!(places[0].0, places[1].0);
+    for (place, _) in &places {
+        let address = place.strip_prefix("http://").and_then(|at| at.strip_suffix("/metrics"));
+        let mut stream = std::net::TcpStream::connect(address.unwrap()).unwrap();
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200"), "{place}: {answer}");
+    }
+}
+
 #[test]
 fn without_arguments_it_is_a_broker() {
     let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use klamm::{
     Broker,
-    client::{FetchOptions, Fetcher, OutgoingRecord, Producer, ProducerOptions, TopicPartition},
+    client::{
+        FetchOptions, Fetcher, GroupConsumer, GroupOptions, OutgoingRecord, Producer,
+        ProducerOptions, Reset, TopicPartition,
+    },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -54,11 +57,13 @@ async fn produce(broker: &Broker, topic: &str, records: usize) {
 async fn consume(broker: &Broker, topic: &str, records: usize) {
     let mut fetcher = Fetcher::new(broker.client(), FetchOptions::default());
     fetcher.assign(BTreeMap::from([(TopicPartition::new(topic, 0), Some(0))]));
-    let mut seen = 0;
-    while seen < records {
-        let poll = tokio::time::timeout(Duration::from_secs(30), fetcher.poll()).await;
-        seen += poll.expect("records come in time").unwrap().len();
-    }
+    let all = async {
+        let mut seen = 0;
+        while seen < records {
+            seen += fetcher.poll().await.unwrap().len();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("records come in time");
 }
 
 #[tokio::test]
@@ -103,6 +108,53 @@ async fn what_clients_do_is_counted() {
 }
 
 #[tokio::test]
+async fn groups_are_told_with_their_lag() {
+    let broker = start().await;
+    produce(&broker, "orders", 10).await;
+    let fetch = FetchOptions { reset: Reset::Earliest, ..FetchOptions::default() };
+    let options = GroupOptions { fetch, ..GroupOptions::new("billing", vec!["orders".to_owned()]) };
+    let mut member = GroupConsumer::new(broker.client(), options);
+    let all = async {
+        let mut seen = 0;
+        while seen < 10 {
+            seen += member.poll().await.unwrap().len();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("records come in time");
+    member.commit().await.unwrap();
+    produce(&broker, "orders", 5).await;
+    let samples = samples(&broker).await;
+    let get = |name, labels: &[(&str, &str)]| samples.get(name, labels);
+    let group = ("group", "billing");
+    let partition = [group, ("topic", "orders"), ("partition", "0")];
+    assert_eq!(get("klamm_group_committed_offset", &partition), Some(10.0));
+    assert_eq!(get("klamm_group_partition_lag", &partition), Some(5.0));
+    assert_eq!(get("klamm_group_topic_lag", &[group, ("topic", "orders")]), Some(5.0));
+    assert_eq!(get("klamm_group_lag", &[group]), Some(5.0));
+    assert_eq!(get("klamm_group_members", &[group]), Some(1.0));
+    let stable = [("type", "classic"), ("state", "Stable")];
+    assert_eq!(get("klamm_groups", &stable), Some(1.0));
+    member.close().await.unwrap();
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn series_of_partitions_are_bounded() {
+    let broker = Broker::builder().in_memory().listen("127.0.0.1:0").admin("127.0.0.1:0");
+    let broker = broker.config("num.partitions", "4").config("klamm.metrics.partitions.max", "3");
+    let broker = broker.config("klamm.metrics.topics.max", "1").start().await.unwrap();
+    produce(&broker, "a", 1).await;
+    produce(&broker, "b", 1).await;
+    let samples = samples(&broker).await;
+    assert_eq!(samples.all("klamm_partition_size_bytes", &[]).count(), 3);
+    assert_eq!(samples.get("klamm_partition_series_omitted", &[]), Some(5.0));
+    assert_eq!(samples.all("klamm_topic_size_bytes", &[]).count(), 1);
+    assert_eq!(samples.get("klamm_topic_series_omitted", &[]), Some(1.0));
+    assert_eq!(samples.get("klamm_records_in_total", &[]), Some(2.0));
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn both_formats_say_the_same() {
     let broker = start().await;
     produce(&broker, "a", 3).await;
@@ -124,13 +176,16 @@ async fn errors_have_their_names() {
     let broker = start().await;
     let mut fetcher = Fetcher::new(broker.client(), FetchOptions::default());
     fetcher.assign(BTreeMap::from([(TopicPartition::new("not-there", 0), Some(0))]));
-    let samples = loop {
-        drop(tokio::time::timeout(Duration::from_secs(1), fetcher.poll()).await);
-        let samples = samples(&broker).await;
-        if samples.all("klamm_request_errors_total", &[]).next().is_some() {
-            break samples;
+    let seen = async {
+        loop {
+            drop(tokio::time::timeout(Duration::from_secs(1), fetcher.poll()).await);
+            let samples = samples(&broker).await;
+            if samples.all("klamm_request_errors_total", &[]).next().is_some() {
+                break samples;
+            }
         }
     };
+    let samples = tokio::time::timeout(Duration::from_secs(60), seen).await.expect("an error");
     let labels = [("error", "UNKNOWN_TOPIC_OR_PARTITION"), ("api", "Metadata")];
     assert!(samples.get("klamm_request_errors_total", &labels) >= Some(1.0), "{samples:?}");
     broker.stop().await.unwrap();

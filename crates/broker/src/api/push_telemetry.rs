@@ -2,6 +2,9 @@
 //!
 //! Checked as in Kafka; what is pushed becomes series of `/metrics`.
 
+use std::sync::Arc;
+
+use klamm_env::disk;
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{PushTelemetryRequest, PushTelemetryResponse},
@@ -9,9 +12,9 @@ use klamm_protocol::{
 
 use super::{Api, Context, Permission, QuotaClass, get_telemetry_subscriptions::facts};
 use crate::{
-    broker::unsigned,
-    request::{Outcome, Request},
-    telemetry::Push,
+    broker::{Broker, unsigned},
+    request::{Answer, Outcome, Request},
+    telemetry::{Facts, Push},
 };
 
 pub(crate) const API: Api = Api {
@@ -22,12 +25,28 @@ pub(crate) const API: Api = Api {
     handle,
 };
 
+/// What is pushed is read on the disk's threads: it may become large.
 fn handle(cx: &Context<'_>, request: Request) -> Outcome {
-    let body: PushTelemetryRequest<'_> = match request.body() {
-        Ok(body) => body,
+    let client = match request.body::<PushTelemetryRequest<'_>>() {
+        Ok(body) => body.client_instance_id,
         Err(error) => return error.into(),
     };
-    let settings = cx.broker.settings.load();
+    let (facts, now_ms) = (facts(cx, &request, client), cx.now_ms);
+    let broker = Arc::clone(cx.broker);
+    Outcome::Later(Box::pin(async move {
+        let disk = Arc::clone(&broker.env.disk);
+        let work = move || push(&broker, &request, &facts, now_ms);
+        let stopped = |error| Answer::Close(format!("cannot read what is pushed: {error}"));
+        disk::run(&disk, work).await.unwrap_or_else(stopped)
+    }))
+}
+
+fn push(broker: &Broker, request: &Request, facts: &Facts, now_ms: i64) -> Answer {
+    let body: PushTelemetryRequest<'_> = match request.body() {
+        Ok(body) => body,
+        Err(error) => return Answer::Close(format!("malformed request: {error}")),
+    };
+    let settings = broker.settings.load();
     let push = Push {
         subscription: body.subscription_id,
         terminating: body.terminating,
@@ -36,11 +55,10 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         bytes_max: unsigned(settings.requests.telemetry_max_bytes),
         series_max: unsigned(settings.observe.client_series_max),
     };
-    let facts = facts(cx, &request, body.client_instance_id);
-    let outcome = cx.broker.telemetry.push(&facts, &push, cx.now_ms);
+    let outcome = broker.telemetry.push(facts, &push, now_ms);
     let error = outcome.err().unwrap_or(ErrorCode::None);
-    Outcome::Now(request.answer(&PushTelemetryResponse {
+    request.answer(&PushTelemetryResponse {
         error_code: error.code(),
         ..PushTelemetryResponse::default()
-    }))
+    })
 }
