@@ -368,6 +368,7 @@ fn settings(broker: &Broker) -> Settings {
         offsets_retention_check_interval_ms: offsets.retention_check_interval_ms,
         append_timeout_ms: i64::from(offsets.commit_timeout_ms),
         consumer: consumer_settings(&groups.consumer),
+        streams: groups.streams.clone(),
         ..Settings::default()
     }
 }

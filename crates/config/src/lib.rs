@@ -25,6 +25,7 @@ mod key;
 mod listener;
 mod rule;
 mod settings;
+mod streams_groups;
 mod topic;
 mod value;
 
@@ -41,5 +42,6 @@ pub use settings::{
     NetworkSettings, NodeSettings, ObserveSettings, OffsetsSettings, QuorumSettings, QuotaSettings,
     RequestSettings, TopicDefaults,
 };
+pub use streams_groups::StreamsGroupSettings;
 pub use topic::{CleanupPolicy, Compression, RemoteConfig, TimestampType, TopicConfig};
 pub use value::Value;

@@ -10,6 +10,7 @@ use crate::keys;
 use crate::listener::{
     Endpoint, HostPort, Listeners, Voter, parse_host_ports, parse_ip_overrides, parse_voters,
 };
+use crate::streams_groups::StreamsGroupSettings;
 use crate::value::Value;
 
 /// Everything that the broker reads from its configuration, except what belongs to topics.
@@ -366,6 +367,8 @@ pub struct GroupSettings {
     pub rebalance_protocols: Vec<String>,
     /// Groups of the consumer protocol (KIP-848).
     pub consumer: ConsumerGroupSettings,
+    /// Groups of the streams protocol.
+    pub streams: StreamsGroupSettings,
     /// `group.initial.rebalance.delay.ms`.
     pub initial_rebalance_delay_ms: i32,
     /// `group.min.session.timeout.ms`.
@@ -384,6 +387,7 @@ impl GroupSettings {
                 .unwrap_or_default()
                 .to_vec(),
             consumer: ConsumerGroupSettings::of(of),
+            streams: StreamsGroupSettings::of(of),
             initial_rebalance_delay_ms: of.int("group.initial.rebalance.delay.ms"),
             min_session_timeout_ms: of.int("group.min.session.timeout.ms"),
             max_session_timeout_ms: of.int("group.max.session.timeout.ms"),

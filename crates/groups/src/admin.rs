@@ -18,6 +18,7 @@ use crate::name::{Name, opt_text, text};
 use crate::offsets::{OffsetKey, View};
 use crate::records;
 use crate::registry::AnyGroup;
+use crate::streams;
 
 /// From this version on a group that is not there is an error and not only dead.
 const NOT_FOUND_FROM: i16 = 6;
@@ -88,13 +89,14 @@ impl Coordinator {
 
     /// What takes a group without members away.
     pub(crate) fn group_tombstones(&self, name: &Name) -> Vec<CoordinatorRecord> {
-        match self.registry.live_consumer(name) {
-            Some(group) => {
-                let mut draft = Draft::new(group.clone());
+        match self.registry.live(name) {
+            Some(AnyGroup::Consumer(group)) => {
+                let mut draft = Draft::new((**group).clone());
                 draft.remove_all();
                 draft.records
             }
-            None => vec![records::group_tombstone(name)],
+            Some(AnyGroup::Streams(group)) => streams::tombstones(group),
+            _ => vec![records::group_tombstone(name)],
         }
     }
 }

@@ -4,16 +4,19 @@ use std::fmt;
 
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::consumer_group_describe_response as consumer_describe;
+use klamm_protocol::messages::create_topics_request::CreatableTopic;
 use klamm_protocol::messages::delete_groups_response::DeletableGroupResult;
 use klamm_protocol::messages::describe_groups_response::DescribedGroup;
 use klamm_protocol::messages::list_groups_response::ListedGroup;
 use klamm_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use klamm_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use klamm_protocol::messages::streams_group_describe_response as streams_describe;
 use klamm_protocol::messages::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
     HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
     OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
-    SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse, SyncGroupRequest,
+    SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use klamm_transactions::Guard;
 
@@ -53,6 +56,10 @@ pub enum Request {
     ConsumerHeartbeat(ConsumerGroupHeartbeatRequest<'static>),
     /// The groups of a ConsumerGroupDescribe, versions 0 and 1, that live in this shard.
     ConsumerDescribe(Vec<String>),
+    /// StreamsGroupHeartbeat, version 0.
+    StreamsHeartbeat(StreamsGroupHeartbeatRequest<'static>),
+    /// The groups of a StreamsGroupDescribe, version 0, that live in this shard.
+    StreamsDescribe(Vec<String>),
     /// OffsetCommit, versions 0 to 10; from version 10 each topic has both its id and its name.
     Commit(OffsetCommitRequest<'static>),
     /// TxnOffsetCommit, versions 0 to 5.
@@ -101,6 +108,10 @@ pub enum Response {
     ConsumerHeartbeat(ConsumerGroupHeartbeatResponse<'static>),
     /// To a ConsumerGroupDescribe, in the order asked.
     ConsumerDescribe(Vec<consumer_describe::DescribedGroup<'static>>),
+    /// To a StreamsGroupHeartbeat.
+    StreamsHeartbeat(Box<StreamsBeaten>),
+    /// To a StreamsGroupDescribe, in the order asked.
+    StreamsDescribe(Vec<streams_describe::DescribedGroup<'static>>),
     /// To an OffsetCommit.
     Commit(OffsetCommitResponse<'static>),
     /// To a TxnOffsetCommit.
@@ -117,6 +128,15 @@ pub enum Response {
     List(Vec<ListedGroup<'static>>),
     /// To a DeleteGroups, in the order asked, duplicates dropped.
     DeleteGroups(Vec<DeletableGroupResult<'static>>),
+}
+
+/// What a member of a streams group is told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StreamsBeaten {
+    /// The response.
+    pub response: StreamsGroupHeartbeatResponse<'static>,
+    /// Internal topics that the application needs and that do not exist: to be made.
+    pub missing: Vec<CreatableTopic<'static>>,
 }
 
 /// The end of a transaction, as its marker tells it.

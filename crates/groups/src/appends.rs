@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use klamm_protocol::ErrorCode;
-use klamm_protocol::messages::{ConsumerGroupHeartbeatResponse, HeartbeatResponse};
+use klamm_protocol::messages::{
+    ConsumerGroupHeartbeatResponse, HeartbeatResponse, StreamsGroupHeartbeatResponse,
+};
 
 use crate::api::{
-    AppendId, CoordinatorRecord, Effect, EndTransaction, InTransaction, Response, Token,
-    told_of_append,
+    AppendId, CoordinatorRecord, Effect, EndTransaction, InTransaction, Response, StreamsBeaten,
+    Token, told_of_append,
 };
 use crate::classic::{Group, Replaced};
 use crate::coordinator::Coordinator;
@@ -221,6 +223,10 @@ impl Response {
                 throttle_time_ms: r.throttle_time_ms,
                 ..<_>::default()
             }),
+            Self::StreamsHeartbeat(_) => Self::StreamsHeartbeat(Box::new(StreamsBeaten {
+                response: StreamsGroupHeartbeatResponse { error_code: code, ..<_>::default() },
+                missing: Vec::new(),
+            })),
             Self::Join(r) => crate::classic::join_error(&r.member_id, told),
             Self::Sync(_) => crate::classic::sync_error(told),
             Self::Heartbeat(r) => Self::Heartbeat(HeartbeatResponse { error_code: code, ..r }),

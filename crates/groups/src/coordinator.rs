@@ -1,6 +1,6 @@
 //! The coordinator of one shard: dispatch, time, and the contract with its driver.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use klamm_metadata::Image;
@@ -13,6 +13,7 @@ use crate::name::Name;
 use crate::offsets::Offsets;
 use crate::registry::{AnyGroup, Registry};
 use crate::settings::Settings;
+use crate::streams;
 use crate::timers::{TimerKey, Timers};
 
 /// The groups of one partition of `__consumer_offsets`, and their committed offsets.
@@ -50,6 +51,8 @@ pub struct Coordinator {
     pub(crate) topics_version: i64,
     /// Groups whose topics may have changed since their epoch was last looked at.
     pub(crate) stale: BTreeSet<Name>,
+    /// What of streams groups is not in the log.
+    pub(crate) streams: BTreeMap<Name, streams::Volatile>,
     /// Of the call in progress.
     pub(crate) effects: Vec<Effect>,
     /// Of the call in progress.
@@ -68,6 +71,7 @@ impl Coordinator {
             image: Arc::default(),
             topics_version: 0,
             stale: BTreeSet::new(),
+            streams: BTreeMap::new(),
             effects: Vec::new(),
             now_ms: 0,
         }
@@ -103,6 +107,8 @@ impl Coordinator {
             Request::Leave(r) => self.leave(token, version, r),
             Request::ConsumerHeartbeat(r) => self.consumer_heartbeat(token, context, &r, ids),
             Request::ConsumerDescribe(names) => self.consumer_describe(token, &names),
+            Request::StreamsHeartbeat(r) => self.streams_heartbeat(token, context, &r),
+            Request::StreamsDescribe(names) => self.streams_describe(token, &names),
             Request::Commit(r) => self.commit(token, version, r),
             Request::TxnCommit { request, guard } => {
                 self.commit_in_transaction(token, version, request, guard);
@@ -142,9 +148,9 @@ impl Coordinator {
         if changed.is_empty() {
             return;
         }
-        for group in self.registry.all_live().filter_map(AnyGroup::as_consumer) {
-            if changed.iter().any(|topic| group.is_subscribed(topic)) {
-                self.stale.insert(group.id.clone());
+        for group in self.registry.all_live() {
+            if changed.iter().any(|topic| group.follows(topic)) {
+                self.stale.insert(group.id().clone());
             }
         }
     }
@@ -196,6 +202,7 @@ impl Coordinator {
             }
         }
         self.stale.clear();
+        self.streams.clear();
         self.timers.clear();
         self.offsets = Offsets::default();
         self.take_effects()
@@ -208,12 +215,13 @@ impl Coordinator {
                     shard.heartbeat_missed(group, &member);
                 };
                 if self.with_group(&group, missed).is_none() {
-                    self.fence_consumer(&group, &member);
+                    self.fence_any(&group, &member);
                 }
             }
             TimerKey::Revoke { group, member }
             | TimerKey::Rejoin { group, member }
-            | TimerKey::Resync { group, member } => self.fence_consumer(&group, &member),
+            | TimerKey::Resync { group, member } => self.fence_any(&group, &member),
+            TimerKey::InitialDelay { group } => self.initial_delay_is_over(&group),
             TimerKey::Join { group } => {
                 self.with_group(&group, |shard, group| shard.join_time_is_up(group));
             }
@@ -237,7 +245,14 @@ impl Coordinator {
     pub(crate) fn resume_any(&mut self, name: &Name) {
         if self.with_group(name, |shard, group| shard.resume(group)).is_none() {
             self.resume_consumer(name);
+            self.resume_streams(name);
         }
+    }
+
+    /// A member of a group whose assignment the coordinator makes was late.
+    fn fence_any(&mut self, group: &Name, member: &Name) {
+        self.fence_consumer(group, member);
+        self.fence_streams(group, member);
     }
 
     /// Works on a classic group, if it exists.

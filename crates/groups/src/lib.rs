@@ -21,12 +21,13 @@ mod records;
 mod registry;
 mod replay;
 mod settings;
+mod streams;
 mod summary;
 mod timers;
 
 pub use api::{
     AppendId, Context, CoordinatorRecord, Effect, EndTransaction, InTransaction, Request, Response,
-    Token,
+    StreamsBeaten, Token,
 };
 pub use coordinator::Coordinator;
 pub use observe::GroupView;

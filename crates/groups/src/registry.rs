@@ -10,12 +10,17 @@ use crate::api::AppendId;
 use crate::classic::{self, CONSUMER_PROTOCOL};
 use crate::consumer::ConsumerGroup;
 use crate::name::Name;
+use crate::streams::StreamsGroup;
+
+/// The protocol type of streams groups in ListGroups.
+const STREAMS_PROTOCOL: &str = "streams";
 
 /// A group of any protocol.
 #[derive(Debug)]
 pub(crate) enum AnyGroup {
     Classic(Box<classic::Group>),
     Consumer(Box<ConsumerGroup>),
+    Streams(Box<StreamsGroup>),
 }
 
 impl AnyGroup {
@@ -23,6 +28,7 @@ impl AnyGroup {
         match self {
             Self::Classic(group) => &group.id,
             Self::Consumer(group) => &group.id,
+            Self::Streams(group) => &group.id,
         }
     }
 
@@ -30,6 +36,7 @@ impl AnyGroup {
         match self {
             Self::Classic(group) => group.state == classic::State::Empty,
             Self::Consumer(group) => group.is_empty(),
+            Self::Streams(group) => group.is_empty(),
         }
     }
 
@@ -38,6 +45,7 @@ impl AnyGroup {
         match self {
             Self::Classic(group) => group.state.name(),
             Self::Consumer(group) => group.state().name(),
+            Self::Streams(group) => group.state().name(),
         }
     }
 
@@ -46,6 +54,7 @@ impl AnyGroup {
         match self {
             Self::Classic(_) => "classic",
             Self::Consumer(_) => "consumer",
+            Self::Streams(_) => "streams",
         }
     }
 
@@ -53,6 +62,7 @@ impl AnyGroup {
         match self {
             Self::Classic(group) => group.protocol_type.as_deref(),
             Self::Consumer(_) => Some(CONSUMER_PROTOCOL),
+            Self::Streams(_) => Some(STREAMS_PROTOCOL),
         }
     }
 
@@ -61,20 +71,37 @@ impl AnyGroup {
         match self {
             Self::Classic(group) => group.is_subscribed(topic),
             Self::Consumer(group) => group.is_subscribed(topic),
+            Self::Streams(group) => group.is_subscribed(topic),
+        }
+    }
+
+    /// Whether a change of the topic may be due for a new assignment by the coordinator.
+    pub(crate) fn follows(&self, topic: &str) -> bool {
+        match self {
+            Self::Classic(_) => false,
+            Self::Consumer(group) => group.is_subscribed(topic),
+            Self::Streams(group) => group.needs(topic),
         }
     }
 
     pub(crate) fn as_classic(&self) -> Option<&classic::Group> {
         match self {
             Self::Classic(group) => Some(group),
-            Self::Consumer(_) => None,
+            _ => None,
         }
     }
 
     pub(crate) fn as_consumer(&self) -> Option<&ConsumerGroup> {
         match self {
-            Self::Classic(_) => None,
             Self::Consumer(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_streams(&self) -> Option<&StreamsGroup> {
+        match self {
+            Self::Streams(group) => Some(group),
+            _ => None,
         }
     }
 }
@@ -126,11 +153,23 @@ impl Registry {
         self.live(id)?.as_consumer()
     }
 
+    pub(crate) fn live_streams(&self, id: &str) -> Option<&StreamsGroup> {
+        self.live(id)?.as_streams()
+    }
+
     /// A consumer group that a record read from the log changes.
     pub(crate) fn consumer_mut(&mut self, id: &str) -> Option<&mut ConsumerGroup> {
         match self.slots.get_mut(id)?.live.as_mut()? {
-            AnyGroup::Classic(_) => None,
             AnyGroup::Consumer(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// A streams group that a record read from the log changes.
+    pub(crate) fn streams_mut(&mut self, id: &str) -> Option<&mut StreamsGroup> {
+        match self.slots.get_mut(id)?.live.as_mut()? {
+            AnyGroup::Streams(group) => Some(group),
+            _ => None,
         }
     }
 
@@ -156,11 +195,10 @@ impl Registry {
         self.slots.contains_key(id)
     }
 
-    /// Takes out a consumer group without members, to make room for a classic one.
-    pub(crate) fn take_empty_consumer(&mut self, id: &str) -> Option<AnyGroup> {
+    /// Takes out a group of another protocol without members, to make room for a classic one.
+    pub(crate) fn take_empty_modern(&mut self, id: &str) -> Option<AnyGroup> {
         let slot = self.slots.get_mut(id)?;
-        let is_empty =
-            |group: &mut AnyGroup| group.as_consumer().is_some_and(ConsumerGroup::is_empty);
+        let is_empty = |group: &mut AnyGroup| group.as_classic().is_none() && group.is_empty();
         slot.live.take_if(is_empty)
     }
 

@@ -14,6 +14,7 @@ use crate::coordinator::Coordinator;
 use crate::name::{Name, opt_name};
 use crate::offsets::{Committed, OffsetKey};
 use crate::registry::AnyGroup;
+use crate::streams::{StreamsGroup, record as streams};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,18 +95,52 @@ impl Coordinator {
                 Some(Value::GroupMetadata(v)) => {
                     self.registry.put(Box::new(group_of(Name::from(k.group.as_ref()), v)));
                 }
-                // It may be a consumer group by now.
-                _ if self.registry.live_consumer(&k.group).is_none() => {
+                // It may be a group of another protocol by now.
+                _ if self.registry.live(&k.group).is_some_and(|g| g.as_classic().is_some()) => {
                     self.registry.remove(&k.group);
                 }
                 _ => {}
             },
-            _ => match Record::read(&key, value.map(read).transpose()?) {
-                Some((group, record)) => self.replay_consumer(&group, record),
-                None => return Ok(Replayed::Skipped(record_type as i16)),
-            },
+            _ => return self.replay_modern(&key, value.map(read).transpose()?),
         }
         Ok(Replayed::Applied)
+    }
+
+    /// A record of a group whose assignment the coordinator makes.
+    fn replay_modern(
+        &mut self,
+        key: &CoordinatorRecordKey<'_>,
+        value: Option<CoordinatorRecordValue<'_>>,
+    ) -> Result<Replayed, ReplayError> {
+        if let Some((group, record)) = streams::Record::read(key, value.clone()) {
+            self.replay_streams(&group, record);
+            return Ok(Replayed::Applied);
+        }
+        match Record::read(key, value) {
+            Some((group, record)) => self.replay_consumer(&group, record),
+            None => return Ok(Replayed::Skipped(key.record_type() as i16)),
+        }
+        Ok(Replayed::Applied)
+    }
+
+    /// The same for streams groups, whose last record is that of their topology.
+    fn replay_streams(&mut self, name: &Name, record: streams::Record) {
+        if record == streams::Record::Group(None) {
+            if self.registry.live_streams(name).is_some() {
+                self.registry.remove(name);
+            }
+            return;
+        }
+        if self.registry.live_streams(name).is_none() {
+            if record.takes_away() {
+                return;
+            }
+            let group = Box::new(StreamsGroup::new(name.clone()));
+            self.registry.put_any(AnyGroup::Streams(group));
+        }
+        if let Some(group) = self.registry.streams_mut(name) {
+            group.apply(record);
+        }
     }
 
     /// A group becomes a consumer group with its first record of that kind. Records that take

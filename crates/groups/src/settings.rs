@@ -1,5 +1,7 @@
 //! What an operator may set about groups, under Kafka's names.
 
+use klamm_config::StreamsGroupSettings;
+
 /// The limits and times of one coordinator. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -23,6 +25,8 @@ pub struct Settings {
     pub append_timeout_ms: i64,
     /// Groups of the consumer protocol (KIP-848).
     pub consumer: ConsumerSettings,
+    /// Groups of the streams protocol (KIP-1071).
+    pub streams: StreamsGroupSettings,
 }
 
 /// What an operator may set about groups of the consumer protocol. Where a pair of limits stands
@@ -132,6 +136,7 @@ impl Default for Settings {
             offsets_retention_check_interval_ms: 600_000,
             append_timeout_ms: 5_000,
             consumer: ConsumerSettings::default(),
+            streams: StreamsGroupSettings::default(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum TimerKey {
     Rejoin { group: Name, member: Name },
     /// The patience with a classic member of a consumer group that is to sync.
     Resync { group: Name, member: Name },
+    /// The end of a streams group's wait for its first members.
+    InitialDelay { group: Name },
     /// The end of a group's join phase.
     Join { group: Name },
     /// The end of a group's sync phase.
@@ -44,7 +46,7 @@ impl Timers {
 
     /// Sets a deadline that is not set yet.
     pub(crate) fn set_if_absent(&mut self, key: TimerKey, deadline_ms: i64) {
-        if !self.by_key.contains_key(&key) {
+        if !self.is_set(&key) {
             self.set(key, deadline_ms);
         }
     }
@@ -53,6 +55,10 @@ impl Timers {
         if let Some(old) = self.by_key.remove(&key) {
             self.by_deadline.remove(&(old, key));
         }
+    }
+
+    pub(crate) fn is_set(&self, key: &TimerKey) -> bool {
+        self.by_key.contains_key(key)
     }
 
     pub(crate) fn next(&self) -> Option<i64> {

@@ -6,6 +6,7 @@ mod fetch;
 mod groups;
 mod offsets;
 mod produce;
+mod streams_group;
 mod transactions;
 
 pub(crate) use admin::{
@@ -20,6 +21,7 @@ pub(crate) use produce::{
     OnItsWay, Produced, begin_produce, end_produce, new_batch, produce, producer_id,
 };
 
+pub(crate) use streams_group::{Beat, streams_heartbeat};
 pub(crate) use transactions::{
     Producer, TxnTopic, add_partition, end_transaction, find_transaction_coordinator,
     init_transactions, produce_in_transaction, read_committed,

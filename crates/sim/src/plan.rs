@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) modern_members: u64,
     /// Static ones of them.
     pub(crate) modern_statics: u64,
+    /// Members of a streams group.
+    pub(crate) streams_members: u64,
     /// The longest pause of a client between two requests, milliseconds.
     pub(crate) think_ms: u64,
     /// The largest value of a record, bytes.
@@ -162,6 +164,7 @@ impl Plan {
             cleaner_bytes: between(10_000, 1_000_000),
             modern_members: if random.chance(1, 2) { between(1, 4) } else { 0 },
             modern_statics: if random.chance(1, 3) { between(1, 2) } else { 0 },
+            streams_members: if random.chance(1, 3) { between(1, 4) } else { 0 },
         }
     }
 }

@@ -19,9 +19,9 @@ def consumer(**extra):
 
 
 class Member:
-    def __init__(self, group, topic, max_records):
+    def __init__(self, group, topic, max_records, **extra):
         self.max_records = max_records
-        self.consumer = consumer(**{"group.id": group, "heartbeat.interval.ms": 500})
+        self.consumer = consumer(**{"group.id": group, **extra})
         self.consumer.subscribe([topic])
 
     def poll(self):
@@ -78,7 +78,15 @@ class Client(scenario.Client):
         return offset if offset >= 0 else None
 
     def member(self, group, topic, max_records=100):
-        return Member(group, topic, max_records)
+        return Member(group, topic, max_records, **{"heartbeat.interval.ms": 500})
+
+    def consumer_protocol_member(self, group, topic):
+        """A member of a group of the consumer protocol (KIP-848)."""
+        return Member(group, topic, 100, **{"group.protocol": "consumer"})
+
+    def pattern_member(self, group, topic):
+        """The same, which subscribes to a pattern that the broker matches."""
+        return Member(group, f"^{topic[:-1]}.$", 100, **{"group.protocol": "consumer"})
 
     def cluster(self):
         cluster = self.admin.describe_cluster().result()
@@ -134,4 +142,8 @@ class Client(scenario.Client):
 
 
 scenario.run(Client())
+for name, kind in ("rebalance", "consumer_protocol_member"), ("pattern", "pattern_member"):
+    group = f"{scenario.PREFIX}-consumer-{name}"
+    scenario.check(f"consumer-group-{name}",
+                   lambda: scenario.Checks(Client()).rebalance(group, getattr(Client(), kind)))
 confluent_kafka_transactions.run(Client(), CONFIG)

@@ -85,7 +85,7 @@ class Checks:
         check("null-header", self.null_header)
         check("consume-by-time", self.by_time)
         check("idempotent-producer", self.idempotent_producer)
-        check("group-rebalance", self.rebalance)
+        check("group-rebalance", lambda: self.rebalance(self.group, self.client.member))
         check("commit-resume", self.commit_and_resume)
         for name in ("describe-cluster", "list-topics", "describe-topic", "describe-configs", "alter-configs",
                      "create-partitions", "delete-records", "list-groups", "describe-group", "group-offsets",
@@ -136,25 +136,25 @@ class Checks:
 
     # Groups.
 
-    def rebalance(self):
+    def rebalance(self, group, member):
         """One member has all four partitions, two have two each, and the one that stays has all again."""
-        self.client.create_topic(self.group, 4, {})
-        seen, members = Counter(), [self.client.member(self.group, self.group)]
-        self.fill_group(0)
+        self.client.create_topic(group, 4, {})
+        seen, members = Counter(), [member(group, group)]
+        self.fill_group(group, 0)
         self.consume_until(seen, members, 40, [4])
-        members.append(self.client.member(self.group, self.group))
+        members.append(member(group, group))
         self.consume_until(seen, members, 40, [2, 2])
-        self.fill_group(40)
+        self.fill_group(group, 40)
         self.consume_until(seen, members, 80, [2, 2])
         members.pop().close()
         self.consume_until(seen, members, 80, [4])
-        self.fill_group(80)
+        self.fill_group(group, 80)
         self.consume_until(seen, members, 120, [4])
         members.pop().close()
         equal("times a record was read", {1}, set(seen.values()))
 
-    def fill_group(self, start):
-        self.client.produce([Record(self.group, i % 4, None, b"%d" % i) for i in range(start, start + 40)])
+    def fill_group(self, group, start):
+        self.client.produce([Record(group, i % 4, None, b"%d" % i) for i in range(start, start + 40)])
 
     def consume_until(self, seen, members, count, shares):
         def settled():

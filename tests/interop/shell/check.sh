@@ -40,11 +40,15 @@ contains() {
 }
 
 # eventually COMMAND...: runs the command until it succeeds, for 30 seconds at most.
-eventually() {
-  local end=$((SECONDS + 30))
+eventually() { eventually_in 30 "$@"; }
+
+# eventually_in SECONDS COMMAND...
+eventually_in() {
+  local patience=$1 end=$((SECONDS + $1))
+  shift
   until "$@"; do
     ((SECONDS < end)) || {
-      echo "not within 30 s: $*"
+      echo "not within $patience s: $*"
       return 1
     }
     sleep 0.1

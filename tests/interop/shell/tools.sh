@@ -196,6 +196,29 @@ groups_delete() {
   ! grep -Fxq "$group" <(consumer_groups --list)
 }
 
+# A group of the consumer protocol (KIP-848): the same calls.
+new_groups() {
+  local new=$group-new answer
+  console_consumer --topic "$topic" --group "$new" --from-beginning --max-messages 5 \
+    --command-property group.protocol=consumer >/dev/null
+  contains "$(consumer_groups --list --type consumer)" "$new"
+  contains "$(consumer_groups --describe --group "$new" --state --verbose)" Empty
+  consumer_groups --reset-offsets --group "$new" --topic "$topic" --to-latest --execute
+  answer=$(consumer_groups --describe --group "$new" --offsets)
+  equal "lag after the reset" 0 "$(awk -v t="$topic" '$2 == t {lag += $6} END {print lag}' <<<"$answer")"
+  consumer_groups --delete-offsets --group "$new" --topic "$topic"
+  contains "$(consumer_groups --delete --group "$new")" "Deletion of requested consumer groups"
+}
+
+configs_group() {
+  configs --alter --entity-type groups --entity-name "$group" --add-config consumer.session.timeout.ms=50000
+  eventually group_has_session
+  configs --alter --entity-type groups --entity-name "$group" --delete-config consumer.session.timeout.ms
+}
+group_has_session() {
+  contains "$(configs --describe --entity-type groups --entity-name "$group")" "consumer.session.timeout.ms=50000"
+}
+
 delete_records() {
   local partition
   partition=$(filled_partition)
@@ -383,6 +406,8 @@ else
     echo "skip $name: DATA_DIR is not set"
   done
 fi
+check kafka-consumer-groups-consumer-protocol new_groups
+check kafka-configs-group configs_group
 check kafka-delete-records delete_records
 check kafka-log-dirs log_dirs
 check kafka-producer-perf-test producer_perf

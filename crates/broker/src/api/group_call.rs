@@ -14,11 +14,12 @@ use crate::{
 pub(super) const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// Whether a group protocol is on: `group.coordinator.rebalance.protocols` names it, and for all
-/// but the classic one the feature `group.version` is finalized.
+/// but the classic one its feature is finalized.
 pub(super) fn is_on(cx: &Context<'_>, protocol: &str) -> bool {
     let settings = cx.broker.settings.load();
     let is_named = settings.groups.rebalance_protocols.iter().any(|name| name == protocol);
-    is_named && cx.broker.quorum.image().features().level("group.version") >= 1
+    let feature = if protocol == "streams" { "streams.version" } else { "group.version" };
+    is_named && cx.broker.quorum.image().features().level(feature) >= 1
 }
 
 /// Who asks, as coordinators want to know it.

@@ -49,6 +49,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod push_telemetry;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 mod throttle;
 mod txn_call;
@@ -160,7 +162,7 @@ impl Api {
 }
 
 /// Every API that is served, by key.
-pub static APIS: [&Api; 46] = [
+pub static APIS: [&Api; 48] = [
     &produce::API,
     &fetch::API,
     &list_offsets::API,
@@ -207,6 +209,8 @@ pub static APIS: [&Api; 46] = [
     &push_telemetry::API,
     &list_config_resources::API,
     &describe_topic_partitions::API,
+    &streams_group_heartbeat::API,
+    &streams_group_describe::API,
 ];
 
 /// The row of an API.

@@ -1,6 +1,6 @@
 //! Groups of the consumer (KIP-848), share (KIP-932) and streams (KIP-1071) protocols.
 
-use super::reason::{SHARE_GROUPS, STREAMS_GROUPS};
+use super::reason::SHARE_GROUPS;
 use crate::key::{Unit, keys};
 use crate::rule::Rule;
 
@@ -53,28 +53,28 @@ keys! { Broker:
         "Longest assignment interval that one of the share groups may be given.";
     "group.share.max.size" Int "200" [between(1, 1000), accepted(SHARE_GROUPS)]
         "How many members one of the share groups may have.";
-    "group.streams.session.timeout.ms" Int "45000" [at_least(1), accepted(STREAMS_GROUPS)]
+    "group.streams.session.timeout.ms" Int "45000" [at_least(1)]
         "How long a member of streams groups may be silent before it is removed. A group may be \
          given its own.";
-    "group.streams.min.session.timeout.ms" Int "45000" [at_least(1), accepted(STREAMS_GROUPS)]
+    "group.streams.min.session.timeout.ms" Int "45000" [at_least(1)]
         "Shortest session timeout that one of the streams groups may be given.";
-    "group.streams.max.session.timeout.ms" Int "60000" [at_least(1), accepted(STREAMS_GROUPS)]
+    "group.streams.max.session.timeout.ms" Int "60000" [at_least(1)]
         "Longest session timeout that one of the streams groups may be given.";
-    "group.streams.heartbeat.interval.ms" Int "5000" [at_least(1), accepted(STREAMS_GROUPS)]
+    "group.streams.heartbeat.interval.ms" Int "5000" [at_least(1)]
         "How often members of streams groups send heartbeats. A group may be given its own.";
-    "group.streams.min.heartbeat.interval.ms" Int "5000" [at_least(1), accepted(STREAMS_GROUPS)]
+    "group.streams.min.heartbeat.interval.ms" Int "5000" [at_least(1)]
         "Shortest heartbeat interval that one of the streams groups may be given.";
-    "group.streams.max.heartbeat.interval.ms" Int "15000" [at_least(1), accepted(STREAMS_GROUPS)]
+    "group.streams.max.heartbeat.interval.ms" Int "15000" [at_least(1)]
         "Longest heartbeat interval that one of the streams groups may be given.";
     "group.streams.assignment.interval.ms" Int "1000"
-        [at_least(0), cluster_wide, accepted(STREAMS_GROUPS)]
+        [at_least(0), cluster_wide]
         "Least time between two computations of the assignment in streams groups. A group may be \
          given its own.";
-    "group.streams.min.assignment.interval.ms" Int "0" [at_least(0), accepted(STREAMS_GROUPS)]
+    "group.streams.min.assignment.interval.ms" Int "0" [at_least(0)]
         "Shortest assignment interval that one of the streams groups may be given.";
-    "group.streams.max.assignment.interval.ms" Int "15000" [at_least(0), accepted(STREAMS_GROUPS)]
+    "group.streams.max.assignment.interval.ms" Int "15000" [at_least(0)]
         "Longest assignment interval that one of the streams groups may be given.";
-    "group.streams.max.size" Int "2147483647" [at_least(1), accepted(STREAMS_GROUPS)]
+    "group.streams.max.size" Int "2147483647" [at_least(1)]
         "How many members one of the streams groups may have.";
     "group.consumer.assignors" List "uniform,range"
         [non_empty_list_of(&[])]
@@ -119,11 +119,11 @@ keys! { Broker:
     "group.share.persister.class.name" String "org.apache.kafka.server.share.persister.DefaultStatePersister"
         [internal, jvm]
         "Java class that stores the state of share groups.";
-    "group.streams.num.standby.replicas" Int "0" [at_least(0), accepted(STREAMS_GROUPS)]
+    "group.streams.num.standby.replicas" Int "0" [at_least(0)]
         "How many standby copies each task gets.";
-    "group.streams.max.standby.replicas" Int "2" [at_least(0), accepted(STREAMS_GROUPS)]
+    "group.streams.max.standby.replicas" Int "2" [at_least(0)]
         "Largest number of standby copies a group may be given.";
-    "group.streams.initial.rebalance.delay.ms" Int "3000" [at_least(0), accepted(STREAMS_GROUPS)]
+    "group.streams.initial.rebalance.delay.ms" Int "3000" [at_least(0)]
         "How long the first rebalance of an empty group waits for further members.";
     "share.coordinator.append.linger.ms" Int "-1" [at_least(-1), accepted(SHARE_GROUPS)]
         "How long the share coordinator gathers records before it writes them; -1 adapts by \

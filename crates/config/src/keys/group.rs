@@ -1,6 +1,6 @@
 //! Group configurations.
 
-use super::reason::{SHARE_GROUPS, STREAMS_GROUPS};
+use super::reason::SHARE_GROUPS;
 use crate::key::{keys, same};
 use crate::rule::Rule;
 
@@ -41,18 +41,18 @@ keys! { Group:
     "share.renew.acknowledge.enable" Boolean "true" [accepted(SHARE_GROUPS)]
         "Whether a member may prolong its hold on a record.";
     "streams.session.timeout.ms" Int "45000"
-        [at_least(1), from(&[same("group.streams.session.timeout.ms")]), accepted(STREAMS_GROUPS)]
+        [at_least(1), from(&[same("group.streams.session.timeout.ms")])]
         "How long a member may be silent before it is removed.";
     "streams.heartbeat.interval.ms" Int "5000"
-        [at_least(1), from(&[same("group.streams.heartbeat.interval.ms")]), accepted(STREAMS_GROUPS)]
+        [at_least(1), from(&[same("group.streams.heartbeat.interval.ms")])]
         "How often members send heartbeats.";
     "streams.assignment.interval.ms" Int "1000"
-        [at_least(0), from(&[same("group.streams.assignment.interval.ms")]), accepted(STREAMS_GROUPS)]
+        [at_least(0), from(&[same("group.streams.assignment.interval.ms")])]
         "Least time between two computations of the assignment.";
     "streams.initial.rebalance.delay.ms" Int "3000"
-        [at_least(0), from(&[same("group.streams.initial.rebalance.delay.ms")]), accepted(STREAMS_GROUPS)]
+        [at_least(0), from(&[same("group.streams.initial.rebalance.delay.ms")])]
         "How long the first rebalance of an empty group waits for further members.";
     "streams.num.standby.replicas" Int "0"
-        [at_least(0), from(&[same("group.streams.num.standby.replicas")]), accepted(STREAMS_GROUPS)]
+        [at_least(0), from(&[same("group.streams.num.standby.replicas")])]
         "How many standby copies each task gets.";
 }

@@ -4,7 +4,6 @@ pub(super) const ONE_NODE: &str = "It takes effect with several brokers; a clust
 pub(super) const TIERING: &str = "There is no tiered storage.";
 pub(super) const SECURITY: &str = "Listeners speak PLAINTEXT only.";
 pub(super) const SHARE_GROUPS: &str = "Share groups are not served.";
-pub(super) const STREAMS_GROUPS: &str = "Streams groups are not served.";
 pub(super) const METRICS: &str = "Metrics are not sampled.";
 pub(super) const RUNTIME: &str = "One pool of threads does all work: `klamm.worker.threads`.";
 pub(super) const INLINE: &str =

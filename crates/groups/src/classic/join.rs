@@ -65,7 +65,11 @@ impl Coordinator {
         if self.meets_consumer_group(&request.group_id) {
             return self.join_consumer_group(token, context, &request, ids);
         }
-        let (mut written, former) = self.forget_empty_consumer_group(&request);
+        let (mut written, former) = self.forget_empty_modern_group(&request);
+        if self.registry.live(&request.group_id).is_some_and(|group| group.as_classic().is_none()) {
+            let error = ErrorCode::InconsistentGroupProtocol;
+            return self.respond(token, join_error(&request.member_id, error));
+        }
         let found = self.registry.take(&request.group_id);
         let is_new_group = found.is_none();
         if is_new_group && !request.member_id.is_empty() {
@@ -85,18 +89,19 @@ impl Coordinator {
         }
     }
 
-    /// A consumer group whose members are gone makes room for a classic one. Returns what takes
-    /// it away.
-    fn forget_empty_consumer_group(
+    /// A group of another protocol whose members are gone makes room for a classic one. Returns
+    /// what takes it away.
+    fn forget_empty_modern_group(
         &mut self,
         request: &JoinGroupRequest<'_>,
     ) -> (Vec<CoordinatorRecord>, Option<AnyGroup>) {
         let name = request.group_id.as_ref();
-        if !request.member_id.is_empty() || self.registry.live_consumer(name).is_none() {
+        let is_modern = |group: &AnyGroup| group.as_classic().is_none() && group.is_empty();
+        if !request.member_id.is_empty() || !self.registry.live(name).is_some_and(is_modern) {
             return (Vec::new(), None);
         }
         let tombstones = self.group_tombstones(&Name::from(name));
-        (tombstones, self.registry.take_empty_consumer(name))
+        (tombstones, self.registry.take_empty_modern(name))
     }
 
     fn check_join(&self, request: &JoinGroupRequest<'_>) -> Result<(), ErrorCode> {

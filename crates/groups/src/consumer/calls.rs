@@ -103,9 +103,7 @@ impl Coordinator {
                 draft.records.insert(0, records::group_tombstone(name));
                 Ok(draft)
             }
-            Some(AnyGroup::Classic(_)) => {
-                Err(missing(format!("Group {name} is not a consumer group.")))
-            }
+            Some(_) => Err(missing(format!("Group {name} is not a consumer group."))),
             None if may_create => Ok(Draft::new(ConsumerGroup::new(name.clone()))),
             None => Err(missing(format!("Consumer group {name} not found."))),
         }

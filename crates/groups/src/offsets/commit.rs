@@ -20,6 +20,9 @@ use crate::consumer;
 use crate::coordinator::Coordinator;
 use crate::name::Name;
 use crate::records;
+use crate::registry::AnyGroup;
+use crate::streams::offsets::Committer;
+use crate::streams::{self, StreamsGroup};
 
 /// From this version on a client is told that a group does not exist.
 const GROUP_ID_NOT_FOUND_FROM: i16 = 9;
@@ -34,10 +37,14 @@ impl Coordinator {
             }
             Ok(())
         };
-        let of_consumers = self.registry.live_consumer(&name);
-        let of_consumers =
-            of_consumers.map(|group| consumer::offsets::check_commit(group, &request, version));
-        let allowed = match of_consumers.or_else(|| self.with_group(&name, is_member_or_simple)) {
+        let of_modern = match self.registry.live(&name) {
+            Some(AnyGroup::Consumer(group)) => {
+                Some(consumer::offsets::check_commit(group, &request, version))
+            }
+            Some(AnyGroup::Streams(group)) => Some(check_streams(group, &request, version)),
+            _ => None,
+        };
+        let allowed = match of_modern.or_else(|| self.with_group(&name, is_member_or_simple)) {
             Some(allowed) => allowed,
             None if request.generation_id_or_member_epoch < 0 => Ok(()),
             None if version >= GROUP_ID_NOT_FOUND_FROM => Err(ErrorCode::GroupIdNotFound),
@@ -100,6 +107,19 @@ impl Coordinator {
         let text = partition.committed_metadata.as_deref().unwrap_or_default();
         text.encode_utf16().count() > self.settings.offset_metadata_max
     }
+}
+
+fn check_streams(
+    group: &StreamsGroup,
+    request: &OffsetCommitRequest<'_>,
+    version: i16,
+) -> Result<(), ErrorCode> {
+    let epoch = request.generation_id_or_member_epoch;
+    let by = Committer { member_id: &request.member_id, epoch };
+    let each = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| (&*topic.name, partition.partition_index))
+    });
+    streams::offsets::check_commit(group, by, version, each)
 }
 
 /// Members commit in their generation, and not while its assignment is being made; others only

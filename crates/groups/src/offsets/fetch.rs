@@ -20,6 +20,7 @@ use crate::consumer;
 use crate::coordinator::Coordinator;
 use crate::name::text;
 use crate::registry::AnyGroup;
+use crate::streams;
 
 /// From this version on a request asks for several groups.
 const GROUPS_FROM: i16 = 8;
@@ -89,9 +90,15 @@ impl Coordinator {
             View::Durable => self.registry.visible(name),
         };
         let member = asked.member_id.as_deref();
-        let checked = group.and_then(AnyGroup::as_consumer).map_or(Ok(()), |group| {
-            consumer::offsets::check_fetch(group, member, asked.member_epoch)
-        });
+        let checked = match group {
+            Some(AnyGroup::Consumer(group)) => {
+                consumer::offsets::check_fetch(group, member, asked.member_epoch)
+            }
+            Some(AnyGroup::Streams(group)) => {
+                streams::offsets::check_fetch(group, member, asked.member_epoch)
+            }
+            _ => Ok(()),
+        };
         if let Err(error) = checked {
             let (group_id, error_code) = (name.to_owned().into(), error.code());
             return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };

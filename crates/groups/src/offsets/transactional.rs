@@ -23,6 +23,8 @@ use crate::coordinator::Coordinator;
 use crate::name::Name;
 use crate::records;
 use crate::registry::AnyGroup;
+use crate::streams::offsets::Committer;
+use crate::streams::{self, StreamsGroup};
 
 /// Clients before this version stumble over COORDINATOR_LOAD_IN_PROGRESS (KAFKA-7296).
 const LOADING_FROM: i16 = 2;
@@ -41,6 +43,7 @@ impl Coordinator {
             Some(AnyGroup::Consumer(group)) => {
                 consumer::offsets::check_transactional(group, &request, &self.image)
             }
+            Some(AnyGroup::Streams(group)) => check_streams(group, &request),
             None if request.generation_id < 0 => Ok(()),
             None => Err(ErrorCode::IllegalGeneration),
         };
@@ -124,6 +127,17 @@ fn check(group: &Group, request: &TxnOffsetCommitRequest<'_>) -> Result<(), Erro
         }
     }
     Ok(())
+}
+
+fn check_streams(
+    group: &StreamsGroup,
+    request: &TxnOffsetCommitRequest<'_>,
+) -> Result<(), ErrorCode> {
+    let by = Committer { member_id: &request.member_id, epoch: request.generation_id };
+    let each = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| (&*topic.name, partition.partition_index))
+    });
+    streams::offsets::check_transactional(group, by, each)
 }
 
 fn committed(partition: &TxnOffsetCommitRequestPartition<'_>, now_ms: i64) -> Committed {

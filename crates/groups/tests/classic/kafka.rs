@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use klamm_groups::{Request, Response, fetch_response};
+use klamm_groups::{Request, Response, StreamsBeaten, fetch_response};
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use klamm_protocol::messages::create_topics_request::CreatableTopic;
@@ -20,6 +20,7 @@ use klamm_protocol::messages::{
     ConsumerGroupDescribeRequest, CreatePartitionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteTopicsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
     LeaveGroupRequest, ListGroupsRequest, MetadataRequest, OffsetFetchRequest,
+    StreamsGroupDescribeRequest,
 };
 use klamm_protocol::wire::{Message, Reader, Request as WireRequest, Writer};
 
@@ -197,7 +198,17 @@ fn with_nonce(mut request: Request, nonce: &str) -> Request {
             mark(&mut r.group_id);
             r.subscribed_topic_names.iter_mut().flatten().for_each(mark);
         }
+        Request::StreamsHeartbeat(r) => {
+            mark(&mut r.group_id);
+            for sub in r.topology.iter_mut().flat_map(|topology| &mut topology.subtopologies) {
+                sub.source_topics.iter_mut().for_each(mark);
+                sub.repartition_sink_topics.iter_mut().for_each(mark);
+                let infos = sub.repartition_source_topics.iter_mut();
+                infos.chain(&mut sub.state_changelog_topics).for_each(|info| mark(&mut info.name));
+            }
+        }
         Request::ConsumerDescribe(names)
+        | Request::StreamsDescribe(names)
         | Request::Describe(names)
         | Request::DeleteGroups(names) => {
             names.iter_mut().for_each(|name| name.push_str(nonce));
@@ -220,6 +231,15 @@ fn send(bootstrap: &str, client: &str, request: Request, version: i16) -> Option
             let group_ids = groups.into_iter().map(Into::into).collect();
             let request = ConsumerGroupDescribeRequest { group_ids, ..Default::default() };
             Response::ConsumerDescribe(call(to, &request)?.into_static().groups)
+        }
+        Request::StreamsHeartbeat(r) => {
+            let response = call(to, &r)?.into_static();
+            Response::StreamsHeartbeat(Box::new(StreamsBeaten { response, missing: Vec::new() }))
+        }
+        Request::StreamsDescribe(groups) => {
+            let group_ids = groups.into_iter().map(Into::into).collect();
+            let request = StreamsGroupDescribeRequest { group_ids, ..Default::default() };
+            Response::StreamsDescribe(call(to, &request)?.into_static().groups)
         }
         Request::Commit(r) => Response::Commit(call(to, &r)?.into_static()),
         Request::OffsetDelete(r) => Response::OffsetDelete(call(to, &r)?.into_static()),

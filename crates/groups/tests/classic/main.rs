@@ -19,6 +19,7 @@ mod limits;
 mod property;
 mod restart;
 mod statics;
+mod streams;
 mod support;
 mod sync;
 mod transactions;

@@ -9,6 +9,7 @@ mod modern_member;
 pub(crate) mod operator;
 mod pipeline;
 mod producer;
+mod streams_member;
 pub(crate) mod transactor;
 
 pub(crate) use member::GROUP;
@@ -69,6 +70,11 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
             let is_static = kind == "stable";
             clients.push(tokio::spawn(modern_member::take_part(world, name, is_static)));
         }
+    }
+    let read_by_streams = world.topics.lock().keys().next().cloned().unwrap_or_default();
+    for number in 0..plan.streams_members {
+        let (world, topic) = (Arc::clone(world), read_by_streams.clone());
+        clients.push(tokio::spawn(streams_member::take_part(world, number, topic)));
     }
     clients
 }

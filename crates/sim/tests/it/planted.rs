@@ -82,6 +82,11 @@ fn a_consumer_is_believed_to_have_given_up_at_once() {
 }
 
 #[test]
+fn a_member_of_a_streams_group_is_believed_to_have_given_up_at_once() {
+    check("believe-tasks-revoked", &["one-consumer"]);
+}
+
+#[test]
 fn the_record_of_a_commit_is_lost() {
     check("lose-commit-record", &["commits-survive"]);
 }

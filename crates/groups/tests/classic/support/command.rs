@@ -142,6 +142,8 @@ impl<'a> Command<'a> {
             }),
             "ask" => Request::ConsumerHeartbeat(super::consumer::ask(self, client, names)),
             "show" => Request::ConsumerDescribe(list(self.group)),
+            "stream" => Request::StreamsHeartbeat(super::streams::ask(self, client, names)),
+            "see" => Request::StreamsDescribe(list(self.group)),
             "describe" => Request::Describe(list(self.group)),
             "delete" => Request::DeleteGroups(list(self.group)),
             "list" => Request::List {

@@ -246,6 +246,13 @@ pub(crate) fn learn(
         client.member = id.to_owned();
         client.generation = beat.member_epoch;
     }
+    if let Response::StreamsHeartbeat(told) = response
+        && told.response.error_code == 0
+    {
+        names.learn(name, &told.response.member_id);
+        client.member = told.response.member_id.to_string();
+        client.generation = told.response.member_epoch;
+    }
     if let Response::Join(join) = response {
         names.learn(name, &join.member_id);
         if !join.member_id.is_empty() {

@@ -5,7 +5,9 @@ pub(crate) mod consumer;
 pub(crate) mod local;
 pub(crate) mod names;
 pub(crate) mod show;
+pub(crate) mod streams;
 
+use klamm_config::StreamsGroupSettings;
 use klamm_groups::{ConsumerSettings, Settings};
 
 /// The settings of most scripts: short sessions are allowed.
@@ -15,6 +17,11 @@ pub(crate) fn settings() -> Settings {
         session_timeout_min_ms: 100,
         initial_rebalance_delay_ms: 0,
         consumer,
+        streams: StreamsGroupSettings {
+            assignment_interval_ms: 0,
+            initial_rebalance_delay_ms: 0,
+            ..StreamsGroupSettings::default()
+        },
         ..Settings::default()
     }
 }

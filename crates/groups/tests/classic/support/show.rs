@@ -16,6 +16,7 @@ use klamm_protocol::wire::Message;
 
 use super::consumer;
 use super::names::Names;
+use super::streams;
 
 pub(crate) fn error(code: i16) -> &'static str {
     match ErrorCode::from_code(code) {
@@ -37,6 +38,9 @@ pub(crate) fn as_sent(request: Request, version: i16) -> Request {
         Request::Heartbeat(r) => Request::Heartbeat(read(r.to_bytes(version), version)),
         Request::ConsumerHeartbeat(r) => {
             Request::ConsumerHeartbeat(read(r.to_bytes(version), version))
+        }
+        Request::StreamsHeartbeat(r) => {
+            Request::StreamsHeartbeat(read(r.to_bytes(version), version))
         }
         Request::Leave(r) => Request::Leave(read(r.to_bytes(version), version)),
         other => other,
@@ -92,6 +96,10 @@ pub(crate) fn response(response: &Response, names: &Names) -> String {
         Response::ConsumerHeartbeat(r) => consumer::heard(r, names),
         Response::ConsumerDescribe(groups) => {
             groups.iter().map(|g| consumer::described(g, names)).collect::<Vec<_>>().join("; ")
+        }
+        Response::StreamsHeartbeat(told) => streams::heard(&told.response, names),
+        Response::StreamsDescribe(groups) => {
+            groups.iter().map(|g| streams::described(g, names)).collect::<Vec<_>>().join("; ")
         }
         Response::Commit(r) => commit(r),
         Response::TxnCommit(r) => txn(r),
@@ -219,7 +227,11 @@ pub(crate) fn record(record: &CoordinatorRecord, names: &Names) -> String {
     let what = match &key {
         CoordinatorRecordKey::OffsetCommit(k) => format!("{} {}:{}", k.group, k.topic, k.partition),
         CoordinatorRecordKey::GroupMetadata(k) => k.group.to_string(),
-        other => return consumer::record(other, record.value.as_deref(), names),
+        other => {
+            let value = record.value.as_deref();
+            let streams = streams::record(other, value, names);
+            return streams.unwrap_or_else(|| consumer::record(other, value, names));
+        }
     };
     let Some(value) = record.value.as_deref() else { return format!("{what} deleted") };
     let version = value[1];

@@ -1,0 +1,82 @@
+//! One member of a streams group: a thread of a process of the application.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::tasks::OwnedSet;
+use crate::consumer::member::MemberState;
+use crate::name::Name;
+
+/// What a member tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) instance_id: Option<Name>,
+    pub(crate) rack_id: Option<Name>,
+    pub(crate) client_id: Name,
+    pub(crate) client_host: Name,
+    pub(crate) rebalance_timeout_ms: i32,
+    pub(crate) topology_epoch: i32,
+    /// Members of one process share its local state.
+    pub(crate) process_id: Name,
+    /// Host and port of the application's interactive queries.
+    pub(crate) endpoint: Option<(Name, u16)>,
+    pub(crate) tags: Arc<BTreeMap<Name, Name>>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        let empty = || Name::from("");
+        Self {
+            instance_id: None,
+            rack_id: None,
+            client_id: empty(),
+            client_host: empty(),
+            rebalance_timeout_ms: -1,
+            topology_epoch: -1,
+            process_id: empty(),
+            endpoint: None,
+            tags: Arc::default(),
+        }
+    }
+}
+
+/// What a member has, and at which epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Current {
+    pub(crate) epoch: i32,
+    pub(crate) previous_epoch: i32,
+    pub(crate) state: MemberState,
+    pub(crate) assigned: OwnedSet,
+    /// What it is to give up and may still be working on.
+    pub(crate) revoking: OwnedSet,
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            previous_epoch: 0,
+            state: MemberState::Stable,
+            assigned: OwnedSet::default(),
+            revoking: OwnedSet::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: Name,
+    pub(crate) said: Said,
+    pub(crate) has: Current,
+}
+
+impl Member {
+    pub(crate) fn new(id: Name) -> Self {
+        Self { id, said: Said::default(), has: Current::default() }
+    }
+
+    /// Whether the member has all of the target assignment of this epoch.
+    pub(crate) fn is_reconciled_to(&self, epoch: i32) -> bool {
+        self.has.state == MemberState::Stable && self.has.epoch == epoch
+    }
+}
