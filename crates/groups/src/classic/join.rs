@@ -66,7 +66,8 @@ impl Coordinator {
             return self.join_consumer_group(token, context, &request, ids);
         }
         let (mut written, former) = self.forget_empty_modern_group(&request);
-        if self.registry.live(&request.group_id).is_some_and(|group| group.as_classic().is_none()) {
+        let of_others = |group: &AnyGroup| group.as_classic().is_none() && !group.is_empty();
+        if self.registry.live(&request.group_id).is_some_and(of_others) {
             let error = ErrorCode::InconsistentGroupProtocol;
             return self.respond(token, join_error(&request.member_id, error));
         }
