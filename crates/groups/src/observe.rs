@@ -46,5 +46,6 @@ fn members(group: &AnyGroup) -> usize {
     match group {
         AnyGroup::Classic(group) => group.size(),
         AnyGroup::Consumer(group) => group.members.size(),
+        AnyGroup::Streams(group) => group.members.size(),
     }
 }
