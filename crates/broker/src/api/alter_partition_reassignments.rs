@@ -55,6 +55,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     });
     Outcome::Now(request.answer(&AlterPartitionReassignmentsResponse {
         allow_replication_factor_change: body.allow_replication_factor_change,
+        error_message: None,
         responses: responses.collect(),
         ..AlterPartitionReassignmentsResponse::default()
     }))

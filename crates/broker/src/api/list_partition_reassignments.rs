@@ -32,6 +32,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     };
     let image = cx.broker.quorum.image();
     let response = ListPartitionReassignmentsResponse {
+        error_message: None,
         topics: ongoing(&image, &body),
         ..ListPartitionReassignmentsResponse::default()
     };
