@@ -301,10 +301,9 @@ fn note_aside(aside: SetAside, path: &Path, found: &mut Found) {
         SetAside::Deleted => {
             found.notes.push(format!("{place}: the deletion that Kafka began is finished"));
         }
-        SetAside::Future => found.not_carried_over.push(format!(
-            "{place}: a move between log directories was under way. The partition stays where it \
-             was; the copy is not used and may be deleted"
-        )),
+        SetAside::Future => found
+            .notes
+            .push(format!("{place}: a move between log directories was under way; it begins anew")),
         // Our own copies of the metadata log have names of this kind.
         SetAside::Stray => {}
     }

@@ -191,7 +191,7 @@ fn directories_beside_the_partitions_are_told() {
         ],
         &[
             "note: /kafka/gone-0.0123456789abcdef0123456789abcdef-delete: the deletion",
-            "lost: /kafka/orders-0.0123456789abcdef0123456789abcdef-future: a move",
+            "note: /kafka/orders-0.0123456789abcdef0123456789abcdef-future: a move",
             "note: /kafka/orders-7 is not in the cluster's metadata: it is set aside",
             "note: /kafka/orders-0 is of a former topic of that name: it is set aside",
             "note: orders-0 has no directory: it begins empty",
