@@ -43,7 +43,13 @@ fn the_producer_snapshot_is_forgotten() {
 fn the_answer_comes_before_the_append() {
     check(
         "answer-before-append",
-        &["offsets-once", "same-bytes", "acked-survive", "append-above-high-watermark"],
+        &[
+            "offsets-once",
+            "same-bytes",
+            "acked-survive",
+            "append-above-high-watermark",
+            "last-value-survives",
+        ],
     );
 }
 
