@@ -141,7 +141,8 @@ async fn clean_next(broker: &Arc<Broker>, settings: &CleanerSettings) -> bool {
     match result {
         Ok(()) => {
             report(broker, &cleanable, metrics);
-            true
+            // One that gets nowhere is not done again at once.
+            cleanable.log.cleaned_to().is_some_and(|end| end > cleanable.first_dirty)
         }
         Err(error) => {
             failed(broker, &cleanable.log, &error);

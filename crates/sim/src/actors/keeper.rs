@@ -134,16 +134,24 @@ async fn write(world: &World, client: &mut Client) -> Option<i64> {
     Some(part.base_offset)
 }
 
+/// So many fetches in a row may bring nothing below the high watermark.
+const IN_VAIN_MAX: u32 = 100;
+
 /// Reads from the start to the high watermark; how many records, if that could be done.
 pub(crate) async fn read_whole(world: &World, client: &mut Client) -> Option<usize> {
     let known_to = world.oracle().kept_to();
     let began_ms = world.clock.now_ms();
     let mut reading = Reading { began_ms, known_to, ..Reading::default() };
-    let mut next = 0;
+    let (mut next, mut in_vain) = (0, 0);
     loop {
         let (end, is_at_end) = read_from(world, client, next, &mut reading).await?;
         if is_at_end {
             break;
+        }
+        // One that promises more than it has is not asked for ever.
+        in_vain = if end > next { 0 } else { in_vain + 1 };
+        if in_vain > IN_VAIN_MAX {
+            return None;
         }
         next = end;
     }
