@@ -52,8 +52,13 @@ public final class Streams {
     }
 
     private static void described(String app) throws Exception {
-        StreamsGroupDescription group = ADMIN.describeStreamsGroups(List.of(app)).all().get().get(app);
-        Check.equal("state", GroupState.STABLE, group.groupState());
+        // The counts may be whole while a member still takes over what the killed one had.
+        var stable = new java.util.concurrent.atomic.AtomicReference<StreamsGroupDescription>();
+        eventually("a stable group", () -> {
+            stable.set(describe(app));
+            return stable.get().groupState() == GroupState.STABLE;
+        });
+        StreamsGroupDescription group = stable.get();
         Check.equal("subtopologies", 2, group.subtopologies().size());
         Set<String> active = new TreeSet<>();
         for (StreamsGroupMemberDescription member : group.members())
@@ -67,6 +72,10 @@ public final class Streams {
         var offsets = ADMIN.listStreamsGroupOffsets(Map.of(app, new ListStreamsGroupOffsetsSpec()))
                 .partitionsToOffsetAndMetadata(app).get();
         Check.that("offsets are committed: " + offsets, offsets.size() >= PARTITIONS);
+    }
+
+    private static StreamsGroupDescription describe(String app) throws Exception {
+        return ADMIN.describeStreamsGroups(List.of(app)).all().get().get(app);
     }
 
     /** With a standby of each task, both processes have all of the state. */
@@ -84,7 +93,7 @@ public final class Streams {
             eventually("a standby for each task with state", () -> {
                 StreamsGroupDescription found;
                 try {
-                    found = ADMIN.describeStreamsGroups(List.of(app)).all().get().get(app);
+                    found = describe(app);
                 } catch (java.util.concurrent.ExecutionException e) {
                     return false;
                 }
@@ -97,8 +106,7 @@ public final class Streams {
         } finally {
             for (Process process : processes) stop(process);
         }
-        eventually("the group is empty", () ->
-                ADMIN.describeStreamsGroups(List.of(app)).all().get().get(app).groupState() == GroupState.EMPTY);
+        eventually("the group is empty", () -> describe(app).groupState() == GroupState.EMPTY);
         ADMIN.deleteStreamsGroups(List.of(app)).all().get();
     }
 
