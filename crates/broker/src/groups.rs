@@ -13,8 +13,8 @@ use std::{
 };
 
 use klamm_groups::{
-    AppendId, ConsumerSettings, Context, Coordinator, CoordinatorRecord, Effect, EndTransaction,
-    GroupView, InTransaction, Migration, Request, Response, Settings, Token,
+    AppendId, Context, Coordinator, CoordinatorRecord, Effect, EndTransaction, GroupView,
+    InTransaction, Request, Response, Settings, Token,
 };
 use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
 use klamm_metadata::{Delta, Image};
@@ -367,24 +367,9 @@ fn settings(broker: &Broker) -> Settings {
         offsets_retention_ms: i64::from(offsets.retention_minutes) * 60_000,
         offsets_retention_check_interval_ms: offsets.retention_check_interval_ms,
         append_timeout_ms: i64::from(offsets.commit_timeout_ms),
-        consumer: consumer_settings(&groups.consumer),
+        consumer: groups.consumer.clone(),
         streams: groups.streams.clone(),
         ..Settings::default()
-    }
-}
-
-fn consumer_settings(of: &klamm_config::ConsumerGroupSettings) -> ConsumerSettings {
-    ConsumerSettings {
-        session_timeout_ms: of.session_timeout_ms,
-        session_timeout_limits_ms: of.session_timeout_limits_ms,
-        heartbeat_interval_ms: of.heartbeat_interval_ms,
-        heartbeat_interval_limits_ms: of.heartbeat_interval_limits_ms,
-        assignment_interval_ms: of.assignment_interval_ms,
-        assignment_interval_limits_ms: of.assignment_interval_limits_ms,
-        size_max: usize::try_from(of.max_size).unwrap_or(usize::MAX),
-        assignors: of.assignors.clone(),
-        migration: Migration::named(&of.migration_policy),
-        regex_refresh_interval_ms: i64::from(of.regex_refresh_interval_ms),
     }
 }
 

@@ -21,11 +21,11 @@ mod disk;
 mod effective;
 mod error;
 mod file;
+mod groups;
 mod key;
 mod listener;
 mod rule;
 mod settings;
-mod streams_groups;
 mod topic;
 mod value;
 
@@ -34,14 +34,15 @@ pub use disk::{DiskPolicy, DiskSettings};
 pub use effective::{Dynamic, Effective, Map};
 pub use error::{ConfigError, Refusal};
 pub use file::{ConfigFile, Entry, Problem, Warning};
+pub use groups::{
+    ConsumerGroupSettings, GroupSettings, GroupTimes, Migration, StreamsGroupSettings,
+};
 pub use key::{Effect, Key, Scope, Synonym, Type, Unit, Update};
 pub use listener::{Endpoint, HostPort, SecurityProtocol, Voter};
 pub use rule::Rule;
 pub use settings::{
-    BrokerSettings, CleanerSettings, ConsumerGroupSettings, GroupSettings, LogSettings,
-    NetworkSettings, NodeSettings, ObserveSettings, OffsetsSettings, QuorumSettings, QuotaSettings,
-    RequestSettings, TopicDefaults,
+    BrokerSettings, CleanerSettings, LogSettings, NetworkSettings, NodeSettings, ObserveSettings,
+    OffsetsSettings, QuorumSettings, QuotaSettings, RequestSettings, TopicDefaults,
 };
-pub use streams_groups::StreamsGroupSettings;
 pub use topic::{CleanupPolicy, Compression, RemoteConfig, TimestampType, TopicConfig};
 pub use value::Value;

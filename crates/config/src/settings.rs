@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::effective::Effective;
 use crate::error::ConfigError;
+use crate::groups::GroupSettings;
 use crate::key::Scope;
 use crate::keys;
 use crate::listener::{
     Endpoint, HostPort, Listeners, Voter, parse_host_ports, parse_ip_overrides, parse_voters,
 };
-use crate::streams_groups::StreamsGroupSettings;
 use crate::value::Value;
 
 /// Everything that the broker reads from its configuration, except what belongs to topics.
@@ -356,92 +356,6 @@ impl CleanerSettings {
             io_buffer_bytes: of.int("log.cleaner.io.buffer.size"),
             io_buffer_load_factor: of.double("log.cleaner.io.buffer.load.factor"),
             io_max_bytes_per_second: of.double("log.cleaner.io.max.bytes.per.second"),
-        }
-    }
-}
-
-/// Groups of consumers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GroupSettings {
-    /// `group.coordinator.rebalance.protocols`: the group protocols that are on.
-    pub rebalance_protocols: Vec<String>,
-    /// Groups of the consumer protocol (KIP-848).
-    pub consumer: ConsumerGroupSettings,
-    /// Groups of the streams protocol.
-    pub streams: StreamsGroupSettings,
-    /// `group.initial.rebalance.delay.ms`.
-    pub initial_rebalance_delay_ms: i32,
-    /// `group.min.session.timeout.ms`.
-    pub min_session_timeout_ms: i32,
-    /// `group.max.session.timeout.ms`.
-    pub max_session_timeout_ms: i32,
-    /// `group.max.size`.
-    pub max_size: i32,
-}
-
-impl GroupSettings {
-    fn of(of: &Effective) -> Self {
-        Self {
-            rebalance_protocols: of
-                .list("group.coordinator.rebalance.protocols")
-                .unwrap_or_default()
-                .to_vec(),
-            consumer: ConsumerGroupSettings::of(of),
-            streams: StreamsGroupSettings::of(of),
-            initial_rebalance_delay_ms: of.int("group.initial.rebalance.delay.ms"),
-            min_session_timeout_ms: of.int("group.min.session.timeout.ms"),
-            max_session_timeout_ms: of.int("group.max.session.timeout.ms"),
-            max_size: of.int("group.max.size"),
-        }
-    }
-}
-
-/// Groups of the consumer protocol (KIP-848). Times are in milliseconds; a pair is what one of
-/// the groups may be given at least and at most.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConsumerGroupSettings {
-    /// `group.consumer.session.timeout.ms`.
-    pub session_timeout_ms: i32,
-    /// `group.consumer.min.session.timeout.ms`, `group.consumer.max.session.timeout.ms`.
-    pub session_timeout_limits_ms: (i32, i32),
-    /// `group.consumer.heartbeat.interval.ms`.
-    pub heartbeat_interval_ms: i32,
-    /// `group.consumer.min.heartbeat.interval.ms`, `group.consumer.max.heartbeat.interval.ms`.
-    pub heartbeat_interval_limits_ms: (i32, i32),
-    /// `group.consumer.assignment.interval.ms`.
-    pub assignment_interval_ms: i32,
-    /// `group.consumer.min.assignment.interval.ms`, `group.consumer.max.assignment.interval.ms`.
-    pub assignment_interval_limits_ms: (i32, i32),
-    /// `group.consumer.max.size`.
-    pub max_size: i32,
-    /// `group.consumer.assignors`.
-    pub assignors: Vec<String>,
-    /// `group.consumer.migration.policy`.
-    pub migration_policy: String,
-    /// `group.consumer.regex.refresh.interval.ms`.
-    pub regex_refresh_interval_ms: i32,
-}
-
-impl ConsumerGroupSettings {
-    fn of(of: &Effective) -> Self {
-        let limits = |rest: &str| {
-            let bound = |which: &str| of.int(&format!("group.consumer.{which}.{rest}"));
-            (bound("min"), bound("max"))
-        };
-        Self {
-            session_timeout_ms: of.int("group.consumer.session.timeout.ms"),
-            session_timeout_limits_ms: limits("session.timeout.ms"),
-            heartbeat_interval_ms: of.int("group.consumer.heartbeat.interval.ms"),
-            heartbeat_interval_limits_ms: limits("heartbeat.interval.ms"),
-            assignment_interval_ms: of.int("group.consumer.assignment.interval.ms"),
-            assignment_interval_limits_ms: limits("assignment.interval.ms"),
-            max_size: of.int("group.consumer.max.size"),
-            assignors: of.list("group.consumer.assignors").unwrap_or_default().to_vec(),
-            migration_policy: of
-                .text("group.consumer.migration.policy")
-                .unwrap_or_default()
-                .to_owned(),
-            regex_refresh_interval_ms: of.int("group.consumer.regex.refresh.interval.ms"),
         }
     }
 }

@@ -33,5 +33,5 @@ pub use coordinator::Coordinator;
 pub use observe::GroupView;
 pub use offsets::{fetch_groups, fetch_response};
 pub use replay::{ReplayError, Replayed};
-pub use settings::{ConsumerSettings, Migration, Settings};
+pub use settings::Settings;
 pub use summary::Summary;

@@ -1,6 +1,7 @@
 //! Where requests and deadlines meet consumer groups: a draft of the group is made, decided on,
 //! and if nothing speaks against it becomes the group.
 
+use klamm_config::ConsumerGroupSettings;
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 
@@ -16,7 +17,6 @@ use crate::modern::Refusal;
 use crate::name::Name;
 use crate::records;
 use crate::registry::AnyGroup;
-use crate::settings::ConsumerSettings;
 
 /// What becomes of a group by a decision.
 #[derive(Debug)]
@@ -66,13 +66,17 @@ impl Coordinator {
     }
 
     /// The settings of a group, which may have some of its own.
-    pub(super) fn consumer_settings(&self, group: &str) -> ConsumerSettings {
+    pub(super) fn consumer_settings(&self, group: &str) -> ConsumerGroupSettings {
         let resource =
             klamm_metadata::Resource::new(klamm_metadata::ResourceKind::Group, group.to_owned());
         self.settings.consumer.with_own(|key| self.image.config_value(&resource, key))
     }
 
-    pub(super) fn scene<'a>(&'a self, group: &str, settings: &'a ConsumerSettings) -> Scene<'a> {
+    pub(super) fn scene<'a>(
+        &'a self,
+        group: &str,
+        settings: &'a ConsumerGroupSettings,
+    ) -> Scene<'a> {
         Scene {
             now_ms: self.now_ms,
             is_stale: self.stale.contains(group),
@@ -176,7 +180,7 @@ impl Coordinator {
         let mut draft = Draft::new(group.clone());
         for member in group.members.values() {
             let own_ms = member.classic_session_timeout_ms();
-            let timeout_ms = own_ms.unwrap_or(settings.session_timeout_ms);
+            let timeout_ms = own_ms.unwrap_or(settings.times.session_timeout_ms);
             draft.session_from(self.now_ms, &member.id, timeout_ms);
             if let Some((key, deadline)) = heartbeat::revoke_timer(name, self.now_ms, member) {
                 draft.timers.insert(key, Some(deadline));

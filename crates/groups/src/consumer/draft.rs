@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use klamm_config::ConsumerGroupSettings;
 use klamm_metadata::Image;
 
 use super::group::ConsumerGroup;
@@ -11,7 +12,6 @@ use super::record::Record;
 use crate::api::CoordinatorRecord;
 use crate::modern::Assignment;
 use crate::name::Name;
-use crate::settings::ConsumerSettings;
 use crate::timers::TimerKey;
 
 /// What a decision may look at besides the group.
@@ -24,7 +24,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) topics_version: i64,
     pub(crate) image: &'a Arc<Image>,
     /// Those of this group.
-    pub(crate) settings: &'a ConsumerSettings,
+    pub(crate) settings: &'a ConsumerGroupSettings,
     /// `group.max.size`, which bounds what may go back to the classic protocol.
     pub(crate) classic_size_max: usize,
 }

@@ -126,7 +126,7 @@ fn stay(
     let changed = subscribe(draft, scene, &before)?;
     target::update_target(draft, scene);
     let member = advance(draft, scene, id, changed, reported)?;
-    draft.session_from(scene.now_ms, id, scene.settings.session_timeout_ms);
+    draft.session_from(scene.now_ms, id, scene.settings.times.session_timeout_ms);
     let is_full = request.rebalance_timeout_ms != -1
         && (request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some())
         && request.topic_partitions.is_some();
@@ -134,7 +134,7 @@ fn stay(
     Ok(ConsumerGroupHeartbeatResponse {
         member_id: Some(id.to_string().into()),
         member_epoch: member.has.epoch,
-        heartbeat_interval_ms: scene.settings.heartbeat_interval_ms,
+        heartbeat_interval_ms: scene.settings.times.heartbeat_interval_ms,
         assignment: hears.then(|| told(&member.assigned())),
         ..ConsumerGroupHeartbeatResponse::default()
     })

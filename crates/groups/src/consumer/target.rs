@@ -30,7 +30,7 @@ pub(crate) fn update_epoch(draft: &mut Draft, scene: Scene<'_>, bump: bool) -> b
 /// than `group.consumer.assignment.interval.ms`.
 pub(crate) fn update_target(draft: &mut Draft, scene: Scene<'_>) {
     let group = &draft.group;
-    let interval_ms = i64::from(scene.settings.assignment_interval_ms);
+    let interval_ms = i64::from(scene.settings.times.assignment_interval_ms);
     let is_due = group.target_ms == 0 || scene.now_ms >= group.target_ms + interval_ms;
     if group.epoch <= group.target_epoch || !is_due {
         return;

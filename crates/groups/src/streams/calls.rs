@@ -210,7 +210,7 @@ impl Coordinator {
         let settings = self.streams_settings(name);
         let mut draft = Draft::new(group.clone());
         for member in group.members.values() {
-            draft.session_from(self.now_ms, &member.id, settings.session_timeout_ms);
+            draft.session_from(self.now_ms, &member.id, settings.times.session_timeout_ms);
             if let Some(deadline_ms) = heartbeat::revoke_deadline(self.now_ms, member) {
                 let (group, member) = (name.clone(), member.id.clone());
                 draft.timers.insert(TimerKey::Revoke { group, member }, Some(deadline_ms));

@@ -73,12 +73,12 @@ pub(super) fn stay(
     target::update_epoch(draft, scene, &topology, &configured, bump);
     statuses.extend(target::update_target(draft, scene, &configured));
     let member = advance(draft, scene, id, reported.as_ref())?;
-    draft.session_from(scene.now_ms, id, scene.settings.session_timeout_ms);
+    draft.session_from(scene.now_ms, id, scene.settings.times.session_timeout_ms);
     let has_changed = member.has.assigned != before.has.assigned;
     let mut response = StreamsGroupHeartbeatResponse {
         member_id: text(id),
         member_epoch: member.has.epoch,
-        heartbeat_interval_ms: scene.settings.heartbeat_interval_ms,
+        heartbeat_interval_ms: scene.settings.times.heartbeat_interval_ms,
         ..StreamsGroupHeartbeatResponse::default()
     };
     if joins || has_changed {

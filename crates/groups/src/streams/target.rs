@@ -65,7 +65,7 @@ pub(super) fn update_target(
     if group.facts.epoch <= group.target_epoch {
         return None;
     }
-    let interval_ms = i64::from(scene.settings.assignment_interval_ms);
+    let interval_ms = i64::from(scene.settings.times.assignment_interval_ms);
     if group.target_ms != 0 && scene.now_ms < group.target_ms + interval_ms {
         return delayed("assignment interval");
     }

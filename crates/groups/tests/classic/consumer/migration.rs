@@ -1,6 +1,6 @@
 //! Between the classic protocol and the consumer protocol, and members of both in one group.
 
-use klamm_groups::Migration;
+use klamm_config::Migration;
 
 use crate::support::{check, check_with, settings};
 

@@ -7,18 +7,19 @@ pub(crate) mod names;
 pub(crate) mod show;
 pub(crate) mod streams;
 
-use klamm_config::StreamsGroupSettings;
-use klamm_groups::{ConsumerSettings, Settings};
+use klamm_config::{ConsumerGroupSettings, GroupTimes, StreamsGroupSettings};
+use klamm_groups::Settings;
 
 /// The settings of most scripts: short sessions are allowed.
 pub(crate) fn settings() -> Settings {
-    let consumer = ConsumerSettings { assignment_interval_ms: 0, ..ConsumerSettings::default() };
+    let times = GroupTimes { assignment_interval_ms: 0, ..GroupTimes::default() };
+    let consumer = ConsumerGroupSettings { times, ..ConsumerGroupSettings::default() };
     Settings {
         session_timeout_min_ms: 100,
         initial_rebalance_delay_ms: 0,
         consumer,
         streams: StreamsGroupSettings {
-            assignment_interval_ms: 0,
+            times,
             initial_rebalance_delay_ms: 0,
             ..StreamsGroupSettings::default()
         },
