@@ -6,6 +6,7 @@ use std::iter::FusedIterator;
 
 use super::compression::{self, DecompressError, DecompressionLimit};
 use super::varint::{VarintError, read_varint, read_varlong};
+use super::walk::{Walk, walk};
 use super::{BatchError, CompressionType, RecordBatchView, TimestampType};
 
 /// Why the records of an entry cannot be read. Kafka answers each of these with
@@ -164,11 +165,11 @@ pub struct BatchRecords<'a> {
 
 /// What the deltas of the records count from.
 #[derive(Debug, Clone, Copy)]
-struct Base {
-    offset: i64,
-    timestamp: i64,
+pub(super) struct Base {
+    pub(super) offset: i64,
+    pub(super) timestamp: i64,
     /// Stands for every record's timestamp.
-    append_time: Option<i64>,
+    pub(super) append_time: Option<i64>,
 }
 
 impl<'a> RecordBatchView<'a> {
@@ -209,6 +210,11 @@ impl BatchRecords<'_> {
     #[must_use]
     pub fn iter(&self) -> Records<'_> {
         Records { rest: &self.bytes, base: self.base, next: 0, count: self.count }
+    }
+
+    /// What a quick look says of them, unless something about them is unusual.
+    pub(super) fn walk(&self) -> Option<Walk> {
+        walk(&self.bytes, self.base, self.count)
     }
 
     /// Bytes of the records, decompressed.
@@ -309,7 +315,7 @@ fn take<'a>(rest: &mut &'a [u8], size: usize) -> Result<&'a [u8], RecordFault> {
 }
 
 /// The headers, which must be well-formed and the end of the record.
-fn read_headers(mut rest: &[u8]) -> Result<Headers<'_>, RecordFault> {
+pub(super) fn read_headers(mut rest: &[u8]) -> Result<Headers<'_>, RecordFault> {
     let count = read_varint(&mut rest)?;
     let remaining = rest.len();
     let known = usize::try_from(count).ok().filter(|&count| count <= remaining);

@@ -21,6 +21,7 @@ pub mod legacy;
 pub mod patch;
 pub mod varint;
 pub mod view;
+mod walk;
 
 pub use batches::{BatchEntry, Batches};
 pub use builder::{BatchBuilder, BatchOptions, BuildError, NewRecord};

@@ -37,8 +37,9 @@ pub fn read_varlong(bytes: &mut &[u8]) -> Result<i64, VarintError> {
     Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
 }
 
+/// Reads a varint of at most `max` bytes as it stands there.
 #[inline]
-fn read_unsigned(bytes: &mut &[u8], max: usize) -> Result<u64, VarintError> {
+pub(super) fn read_unsigned(bytes: &mut &[u8], max: usize) -> Result<u64, VarintError> {
     // Nearly all varints of a record take one byte.
     if let [first, rest @ ..] = *bytes
         && *first < 0x80
