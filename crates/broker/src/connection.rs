@@ -6,13 +6,20 @@
 //! Answers go out in the order of their requests. While a request waits (a fetch for records, a
 //! join for its group) the next one is not begun, as in Kafka, except that produce requests overlap.
 
-use std::{collections::VecDeque, future::poll_fn, net::SocketAddr, sync::Arc, task::Poll};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 
 use klamm_env::net::{self, BoxFuture, Connection, SendQueue};
 use klamm_protocol::{ApiKey, wire::frame};
 use tokio::{
     sync::OwnedSemaphorePermit,
-    time::{Duration, Instant, Sleep},
+    time::{Duration, Sleep},
 };
 
 use crate::{
@@ -20,7 +27,9 @@ use crate::{
     broker::Broker,
     frames::Frames,
     listener::Stop,
-    metrics::{Client, Metrics, SlowRequest, Timing, Traffic, log_slow, waits_on_purpose},
+    metrics::{
+        Client, Metrics, SlowRequest, Stopwatch, Timing, Traffic, log_slow, waits_on_purpose,
+    },
     quotas::Mute,
     request::{Answer, Outcome, Request},
 };
@@ -72,10 +81,9 @@ struct State {
     /// Room in memory for the large request that is coming in.
     room: Option<OwnedSemaphorePermit>,
     end_of_stream: bool,
-    /// What time it was when somebody last looked.
-    now: Instant,
+    time: Stopwatch,
     /// When bytes came in last.
-    read_at: Instant,
+    read_at: u64,
     /// Requests whose answers are in `out`.
     sending: Vec<Timing>,
     /// The client's name for itself in its last request.
@@ -97,7 +105,6 @@ impl Task {
     /// Serves the connection until it ends; says why if that was not the client's wish.
     pub(crate) async fn run(mut self) -> Result<(), String> {
         let limits = self.broker.connection_limits();
-        let now = Instant::now();
         let mut state = State {
             frames: Frames::new(limits.request_bytes_max),
             in_flight: VecDeque::new(),
@@ -106,8 +113,8 @@ impl Task {
             held: None,
             room: None,
             end_of_stream: false,
-            now,
-            read_at: now,
+            time: Stopwatch::start(),
+            read_at: 0,
             sending: Vec::new(),
             client_id: String::new(),
         };
@@ -122,42 +129,46 @@ impl Task {
 
     async fn serve(&mut self, state: &mut State, idle: Duration) -> Result<(), String> {
         let mut alarm = Box::pin(tokio::time::sleep(idle));
-        let mut active = state.now;
+        let stop = self.stop.clone();
+        let mut stopped = pin!(stop.wait());
+        let mut active = state.time.last();
         loop {
             self.handle_what_is_there(state)?;
             if !state.out.is_empty() {
                 self.peer.traffic.sent(state.out.len());
                 let sent = net::send(&mut *self.connection, &mut state.out).await;
                 sent.map_err(|error| quiet(&error))?;
-                state.now = Instant::now();
-                active = state.now;
+                active = state.time.read();
                 self.count_sent(state);
                 continue;
             }
             if state.end_of_stream {
                 return Ok(());
             }
-            let wake = self.wait(state, &mut alarm).await;
-            state.now = Instant::now();
+            let wake = self.wait(state, &mut alarm, stopped.as_mut()).await;
+            let now = state.time.read();
             match wake {
                 Wake::Answered | Wake::Heard => {}
                 Wake::Read(Ok(0)) => state.end_of_stream = true,
                 Wake::Read(Ok(bytes)) => {
                     self.peer.traffic.received(bytes);
-                    state.read_at = state.now;
-                    active = state.now;
+                    state.read_at = now;
+                    active = now;
                 }
                 Wake::Read(Err(error)) => return Err(quiet(&error)),
                 Wake::Stop => return Ok(()),
-                Wake::Idle if state.in_flight.is_empty() && active.elapsed() >= idle => {
+                Wake::Idle
+                    if state.in_flight.is_empty()
+                        && Duration::from_micros(now - active) >= idle =>
+                {
                     return Ok(());
                 }
                 Wake::Idle => {
                     // A request that waits keeps its connection, however long that takes.
                     let busy = !state.in_flight.is_empty();
-                    let since = if busy { state.now } else { active };
+                    let since = if busy { now } else { active };
                     state.frames.rest();
-                    alarm.as_mut().reset(since + idle);
+                    alarm.as_mut().reset(state.time.instant(since) + idle);
                 }
                 Wake::Room(room) => state.room = Some(room),
             }
@@ -177,12 +188,15 @@ impl Task {
             let Some(request) = state.next_request()? else { return Ok(()) };
             let key = request.key;
             state.notice_client(request.client_id());
-            let mut timing = Timing::begin(&request, state.read_at, state.now);
+            let mut timing = Timing::begin(&request, state.read_at, state.time.last());
             let (row, outcome) = api::dispatch(&self.broker, &self.peer, request);
-            state.now = Instant::now();
-            timing.handled(row, state.now);
+            timing.handled(row, state.time.read());
             timing.throttle_ms = self.muted_ms();
             let (pipelined, future) = match outcome {
+                Outcome::Now(answer) if state.in_flight.is_empty() => {
+                    state.queue_answer(answer, timing, &self.broker.metrics)?;
+                    continue;
+                }
                 Outcome::Now(answer) => {
                     state.in_flight.push_back(Slot::Done(answer, timing));
                     continue;
@@ -199,11 +213,11 @@ impl Task {
     /// Counts requests whose answers were sent.
     fn count_sent(&self, state: &mut State) {
         for timing in state.sending.drain(..) {
-            self.count(&timing, state.now, &state.client_id);
+            self.count(&timing, state.time.last(), &state.client_id);
         }
     }
 
-    fn count(&self, timing: &Timing, now: Instant, client_id: &str) {
+    fn count(&self, timing: &Timing, now: u64, client_id: &str) {
         let metrics = &self.broker.metrics;
         let Some((row, stages)) = metrics.answered(timing, now) else { return };
         if !metrics.slow.is_slow(stages.total) {
@@ -237,8 +251,13 @@ impl Task {
         if mute.is_off() { 0 } else { mute.left_ms(self.broker.env.clock.now_ms()) }
     }
 
-    async fn wait(&mut self, state: &mut State, alarm: &mut std::pin::Pin<Box<Sleep>>) -> Wake {
-        let State { frames, in_flight, room, .. } = state;
+    async fn wait(
+        &mut self,
+        state: &mut State,
+        alarm: &mut Pin<Box<Sleep>>,
+        stopped: Pin<&mut impl Future<Output = ()>>,
+    ) -> Wake {
+        let State { frames, in_flight, room, time, .. } = state;
         let needed = frames.large_frame().filter(|_| room.is_none()).unwrap_or(0);
         let muted = Duration::from_millis(self.muted_ms());
         let is_heard = muted.is_zero();
@@ -249,8 +268,8 @@ impl Task {
         let (memory, metrics) = (&self.broker.request_memory, &self.broker.metrics);
         tokio::select! {
             biased;
-            () = self.stop.wait() => Wake::Stop,
-            () = poll_waiting(in_flight, metrics), if !in_flight.is_empty() => Wake::Answered,
+            () = stopped => Wake::Stop,
+            () = poll_waiting(in_flight, metrics, time), if !in_flight.is_empty() => Wake::Answered,
             read = async {
                 let (buf, limit) = frames.room();
                 net::read(connection, buf, limit).await
@@ -263,14 +282,14 @@ impl Task {
 }
 
 /// Ends when at least one waiting request has its answer.
-async fn poll_waiting(in_flight: &mut VecDeque<Slot>, metrics: &Metrics) {
+async fn poll_waiting(in_flight: &mut VecDeque<Slot>, metrics: &Metrics, time: &mut Stopwatch) {
     poll_fn(|cx| {
         let mut any = Poll::Pending;
         for slot in in_flight.iter_mut() {
             if let Slot::Waiting(future, timing) = slot
                 && let Poll::Ready(answer) = future.as_mut().poll(cx)
             {
-                timing.ready(Instant::now());
+                timing.ready(time.read());
                 metrics.wait(timing.row, -1);
                 *slot = Slot::Done(answer, *timing);
                 any = Poll::Ready(());
@@ -289,25 +308,36 @@ impl State {
         }
     }
 
+    /// Queues the answers that are ready and whose turn it is.
     fn queue_answers(&mut self, metrics: &Metrics) -> Result<(), String> {
         while let Some(Slot::Done(..)) = self.in_flight.front() {
-            let Some(Slot::Done(answer, mut timing)) = self.in_flight.pop_front() else { break };
-            match answer {
-                Answer::Send(response) => {
-                    metrics.failed(timing.row, &response.errors);
-                    let before = self.out.len();
-                    response.queue(&mut self.out);
-                    timing.response_bytes = self.out.len() - before;
-                    self.sending.push(timing);
-                }
-                Answer::Silent => {
-                    metrics.answered(&timing, timing.ready_at());
-                }
-                Answer::Close(reason) => return Err(reason),
-            }
+            let Some(Slot::Done(answer, timing)) = self.in_flight.pop_front() else { break };
+            self.queue_answer(answer, timing, metrics)?;
         }
         if !self.in_flight.iter().any(|slot| matches!(slot, Slot::Waiting(..))) {
             self.waiting = None;
+        }
+        Ok(())
+    }
+
+    fn queue_answer(
+        &mut self,
+        answer: Answer,
+        mut timing: Timing,
+        metrics: &Metrics,
+    ) -> Result<(), String> {
+        match answer {
+            Answer::Send(response) => {
+                metrics.failed(timing.row, &response.errors);
+                let before = self.out.len();
+                response.queue(&mut self.out);
+                timing.response_bytes = self.out.len() - before;
+                self.sending.push(timing);
+            }
+            Answer::Silent => {
+                metrics.answered(&timing, timing.ready_at());
+            }
+            Answer::Close(reason) => return Err(reason),
         }
         Ok(())
     }

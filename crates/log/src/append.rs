@@ -1,7 +1,7 @@
 //! Appending records at the end of a log.
 //!
-//! Cost per call: one CRC over the records, one lock, one `pwrite`; no copy, no allocation. Offset
-//! and leader epoch are written into the caller's buffer, outside of what the CRC covers.
+//! Cost per call: one lock, one `pwrite`; no copy, no allocation; a CRC over the records of a
+//! replica, as a client's were checked when they came in. Offset and leader epoch are written into the caller's buffer, outside of what the CRC covers.
 
 use std::{io::IoSlice, sync::Arc};
 
@@ -11,7 +11,7 @@ use klamm_transactions::{Batch, Completed, Guard, Marker, Refusal, Verdict};
 use smallvec::SmallVec;
 
 use crate::{
-    AppendError, Log,
+    AppendError, Log, LogConfig,
     log::Writer,
     names::SNAPSHOT_SUFFIX,
     planted::planted,
@@ -22,11 +22,12 @@ use crate::{
 /// Who appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// A client of the leader: offsets are assigned, sequences checked.
+    /// A client of the leader: offsets are assigned, sequences checked. Checksums are not computed
+    /// again: whoever looked at the records before has done so.
     Client,
     /// The broker itself, as a coordinator that leads the partition: offsets are assigned.
     Coordinator,
-    /// A copy from the leader: offsets and epochs are kept.
+    /// A copy from the leader: offsets and epochs are kept, checksums are checked.
     Replication,
 }
 
@@ -103,7 +104,7 @@ impl Log {
         if self.is_restricted() && options.origin == Origin::Client {
             return Err(AppendError::Restricted);
         }
-        let batches = check_batches(records)?;
+        let batches = check_batches(records, options.origin)?;
         let config = self.config.load();
         let size = records.len() as u64;
         if size > config.segment_bytes {
@@ -118,8 +119,16 @@ impl Log {
         }
         let appended = self.stamp(records, &batches, options)?;
         let last = appended.last_offset;
-        let rolled = self.roll_if_needed(&mut writer, records, last, options.now_ms)?;
-        self.write(&mut writer, records, &batches)?;
+        let mut segments = self.segments.load();
+        let newest = facts(records)?.max_timestamp;
+        let rolled = segments
+            .last()
+            .is_some_and(|segment| must_roll(segment, &config, size, last, newest, options.now_ms));
+        if rolled {
+            self.roll(&mut writer, options.now_ms).map_err(full_or_io)?;
+            segments = self.segments.load();
+        }
+        self.write(&mut writer, &config, segments.last(), records, &batches)?;
         self.show_transactions(&writer);
         writer.unsynced_since_ms.get_or_insert(options.now_ms);
         let unsynced = last + 1 - self.recovery_point();
@@ -168,11 +177,12 @@ impl Log {
     fn write(
         &self,
         writer: &mut Writer,
+        config: &LogConfig,
+        segment: Option<&Arc<Segment>>,
         records: &[u8],
         batches: &CheckedBatches,
     ) -> Result<(), AppendError> {
-        let segments = self.segments.load();
-        let segment = segments.last().ok_or_else(|| AppendError::Offline("closed".to_owned()))?;
+        let segment = segment.ok_or_else(|| AppendError::Offline("closed".to_owned()))?;
         let start = segment.size();
         let file = segment.file().map_err(AppendError::Io)?;
         if let Err(error) = file.write_all_at(&[IoSlice::new(records)], start) {
@@ -185,7 +195,7 @@ impl Log {
             return Err(self.write_failed(writer, error, cut.is_ok()));
         }
         segment.set_size(start + records.len() as u64);
-        let interval = self.config.load().index_interval_bytes;
+        let interval = config.index_interval_bytes;
         let mut tail = self.tail.lock();
         for checked in batches {
             let bytes = &records[checked.at..checked.at + checked.size];
@@ -206,51 +216,6 @@ impl Log {
         AppendError::Io(error)
     }
 
-    fn roll_if_needed(
-        &self,
-        writer: &mut Writer,
-        records: &[u8],
-        last_offset: i64,
-        now_ms: i64,
-    ) -> Result<bool, AppendError> {
-        let segments = self.segments.load();
-        let Some(segment) = segments.last() else { return Ok(false) };
-        let newest = facts(records)?.max_timestamp;
-        let must = self.must_roll(segment, records.len() as u64, last_offset, newest, now_ms);
-        if must {
-            self.roll(writer, now_ms).map_err(|error| {
-                if disk::is_full(&error) {
-                    AppendError::Full(error)
-                } else {
-                    AppendError::Io(error)
-                }
-            })?;
-        }
-        Ok(must)
-    }
-
-    fn must_roll(
-        &self,
-        segment: &Segment,
-        size: u64,
-        last_offset: i64,
-        newest: i64,
-        now_ms: i64,
-    ) -> bool {
-        let config = self.config.load();
-        let used = segment.size();
-        if used == 0 {
-            return false;
-        }
-        let first = segment.first_timestamp.load(std::sync::atomic::Ordering::Relaxed);
-        let age = if first >= 0 { newest - first } else { now_ms - segment.created_ms };
-        let entries_max = config.segment_index_bytes / crate::index::TIME_ENTRY_BYTES;
-        used + size > config.segment_bytes
-            || age > config.segment_ms - config.segment_jitter_ms
-            || segment.index_entries() as u64 >= entries_max
-            || last_offset - segment.base_offset > i64::from(i32::MAX)
-    }
-
     /// Closes the segment being written and begins the next at the end offset.
     pub(crate) fn roll(&self, writer: &mut Writer, now_ms: i64) -> std::io::Result<()> {
         let end = self.end_offset();
@@ -268,6 +233,32 @@ impl Log {
         self.segments.store(Arc::new(segments));
         Ok(())
     }
+}
+
+fn full_or_io(error: std::io::Error) -> AppendError {
+    if disk::is_full(&error) { AppendError::Full(error) } else { AppendError::Io(error) }
+}
+
+/// Whether the segment takes no more records of this size, last offset and time.
+fn must_roll(
+    segment: &Segment,
+    config: &LogConfig,
+    size: u64,
+    last_offset: i64,
+    newest: i64,
+    now_ms: i64,
+) -> bool {
+    let used = segment.size();
+    if used == 0 {
+        return false;
+    }
+    let first = segment.first_timestamp.load(std::sync::atomic::Ordering::Relaxed);
+    let age = if first >= 0 { newest - first } else { now_ms - segment.created_ms };
+    let entries_max = config.segment_index_bytes / crate::index::TIME_ENTRY_BYTES;
+    used + size > config.segment_bytes
+        || age > config.segment_ms - config.segment_jitter_ms
+        || segment.index_entries() as u64 >= entries_max
+        || last_offset - segment.base_offset > i64::from(i32::MAX)
 }
 
 impl Writer {
@@ -332,7 +323,7 @@ fn index_aborted(
     Ok(())
 }
 
-fn check_batches(records: &[u8]) -> Result<CheckedBatches, AppendError> {
+fn check_batches(records: &[u8], origin: Origin) -> Result<CheckedBatches, AppendError> {
     let mut batches = CheckedBatches::new();
     let mut at = 0;
     for entry in Batches::new(records) {
@@ -341,7 +332,9 @@ fn check_batches(records: &[u8]) -> Result<CheckedBatches, AppendError> {
             return Err(AppendError::Invalid(format!("unconverted magic {}", entry.magic())));
         }
         let view = entry.batch()?;
-        view.check_crc()?;
+        if origin == Origin::Replication {
+            view.check_crc()?;
+        }
         if view.last_offset_delta() < 0 {
             return Err(AppendError::Invalid("the batch has an invalid offset range".to_owned()));
         }

@@ -63,6 +63,8 @@ struct Part {
     index: i32,
     records: Range<usize>,
     prepared: Prepared,
+    /// Whether the records get the time of their append.
+    append_time: bool,
     /// The batch of a transaction, if it is one.
     transactional: Option<Batch>,
     /// What shows that the transaction is open.
@@ -292,9 +294,10 @@ fn plan(cx: &Context<'_>, request: &Request) -> Result<Plan, klamm_protocol::wir
             let found = topic.as_ref().map(|topic| (topic, topic.partition(partition.index)));
             let mut part = Part::new(at, partition.index, request.range_of(bytes));
             match check(cx, request, &body, found, bytes) {
-                Ok((partition, prepared)) => {
+                Ok((partition, prepared, append_time)) => {
                     part.partition = Some(partition);
                     part.prepared = prepared;
+                    part.append_time = append_time;
                     if body.transactional_id.is_some() {
                         part.transactional = records::transactional(bytes);
                     }
@@ -310,14 +313,15 @@ fn plan(cx: &Context<'_>, request: &Request) -> Result<Plan, klamm_protocol::wir
 
 type Found<'a> = Option<(&'a Arc<Topic>, Option<Arc<Partition>>)>;
 
-/// Everything that can be said against the records before they are appended.
+/// Everything that can be said against the records before they are appended; if nothing, where they
+/// go, in which form, and whether they get the time of their append.
 fn check(
     cx: &Context<'_>,
     request: &Request,
     body: &ProduceRequest<'_>,
     found: Found<'_>,
     bytes: &[u8],
-) -> Result<(Arc<Partition>, Prepared), Fault> {
+) -> Result<(Arc<Partition>, Prepared, bool), Fault> {
     let acks = body.acks;
     if !(-1..=1).contains(&acks) {
         return Err(Fault::of(ErrorCode::InvalidRequiredAcks));
@@ -342,7 +346,7 @@ fn check(
         return Err(Fault::of(ErrorCode::NotEnoughReplicas));
     }
     let prepared = records::prepare(bytes, &config, cx.now_ms, cx.broker.decompression_limit())?;
-    Ok((partition, prepared))
+    Ok((partition, prepared, records::has_append_time(&config)))
 }
 
 fn no_batch(version: i16) -> Fault {
@@ -362,7 +366,7 @@ fn append(
 ) {
     let (Some(partition), Some(topic)) = (&part.partition, &named.topic) else { return };
     let options = AppendOptions {
-        log_append_time: records::has_append_time(&topic.config.load()),
+        log_append_time: part.append_time,
         guard: part.guard,
         ..AppendOptions::new(Origin::Client, partition.leader_epoch(), now_ms)
     };
@@ -423,6 +427,7 @@ impl Part {
             index,
             records,
             prepared: Prepared::AsTheyAre,
+            append_time: false,
             transactional: None,
             guard: Guard::NotAsked,
             partition: None,

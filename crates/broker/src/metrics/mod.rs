@@ -24,7 +24,7 @@ pub(crate) use self::{
     disks::DiskMetrics,
     listeners::{Listeners, Traffic},
     slow::SlowRequests,
-    timing::{Timing, waits_on_purpose},
+    timing::{Stopwatch, Timing, waits_on_purpose},
     topic::TopicTraffic,
 };
 pub use self::{slow::SlowRequest, timing::Stages};
@@ -128,7 +128,7 @@ impl Metrics {
     }
 
     /// A request's answer was sent, or it needs none; its stages, if its row is known.
-    pub(crate) fn answered(&self, timing: &Timing, now: Instant) -> Option<(usize, Stages)> {
+    pub(crate) fn answered(&self, timing: &Timing, now: u64) -> Option<(usize, Stages)> {
         let row = timing.row?;
         let stages = timing.stages(now);
         let counts = &self.shards.mine().apis[row];

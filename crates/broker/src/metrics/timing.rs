@@ -3,8 +3,39 @@
 use klamm_protocol::ApiKey;
 use tokio::time::{Duration, Instant};
 
-/// The way of one request so far. Reading the clock is what it costs, so requests that are handled
-/// one after the other share the time between them.
+/// The time of one connection: microseconds since it began. It is read once for the end of one
+/// thing and the beginning of the next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch {
+    zero: Instant,
+    now: u64,
+}
+
+impl Stopwatch {
+    /// Begins now, at 0.
+    pub(crate) fn start() -> Self {
+        Self { zero: Instant::now(), now: 0 }
+    }
+
+    /// What time it is.
+    pub(crate) fn read(&mut self) -> u64 {
+        let passed = self.zero.elapsed();
+        self.now = passed.as_secs() * 1_000_000 + u64::from(passed.subsec_micros());
+        self.now
+    }
+
+    /// What time it was when somebody last looked.
+    pub(crate) fn last(&self) -> u64 {
+        self.now
+    }
+
+    /// A time as others understand it.
+    pub(crate) fn instant(&self, micros: u64) -> Instant {
+        self.zero + Duration::from_micros(micros)
+    }
+}
+
+/// The way of one request so far. Times are those of its connection's [`Stopwatch`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     /// Its row in the table of APIs; none if it is not served.
@@ -16,15 +47,15 @@ pub(crate) struct Timing {
     /// How long its connection is not read afterwards.
     pub(crate) throttle_ms: u64,
     /// When it was last read from its connection.
-    came: Instant,
-    begun: Instant,
-    handled: Instant,
-    ready: Instant,
+    came: u64,
+    begun: u64,
+    handled: u64,
+    ready: u64,
 }
 
 impl Timing {
     /// Of a request that came at one time and is begun at another.
-    pub(crate) fn begin(request: &crate::request::Request, came: Instant, begun: Instant) -> Self {
+    pub(crate) fn begin(request: &crate::request::Request, came: u64, begun: u64) -> Self {
         Self {
             row: None,
             version: request.version,
@@ -40,37 +71,33 @@ impl Timing {
     }
 
     /// The handler has returned, with the answer or not.
-    pub(crate) fn handled(&mut self, row: Option<usize>, now: Instant) {
+    pub(crate) fn handled(&mut self, row: Option<usize>, now: u64) {
         self.row = row;
         self.handled = now;
         self.ready = now;
     }
 
     /// The answer is there.
-    pub(crate) fn ready(&mut self, now: Instant) {
+    pub(crate) fn ready(&mut self, now: u64) {
         self.ready = now;
     }
 
     /// When the answer was there.
-    pub(crate) fn ready_at(&self) -> Instant {
+    pub(crate) fn ready_at(&self) -> u64 {
         self.ready
     }
 
     /// How long each stage took, for a request whose answer is sent now.
-    pub(crate) fn stages(&self, now: Instant) -> Stages {
+    pub(crate) fn stages(&self, now: u64) -> Stages {
         Stages {
-            queue: micros(self.begun - self.came),
-            local: micros(self.handled - self.begun),
-            remote: micros(self.ready - self.handled),
+            queue: self.begun - self.came,
+            local: self.handled - self.begun,
+            remote: self.ready - self.handled,
             throttle: self.throttle_ms.saturating_mul(1000),
-            send: micros(now - self.ready),
-            total: micros(now - self.came),
+            send: now - self.ready,
+            total: now - self.came,
         }
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
 }
 
 /// How long the stages of a request took, microseconds. The names are those of Kafka's
@@ -104,8 +131,6 @@ mod tests {
 
     #[test]
     fn stages_follow_each_other() {
-        let zero = Instant::now();
-        let at = |millis| zero + Duration::from_millis(millis);
         let mut timing = Timing {
             row: None,
             version: 0,
@@ -113,13 +138,13 @@ mod tests {
             request_bytes: 0,
             response_bytes: 0,
             throttle_ms: 7,
-            came: at(0),
-            begun: at(1),
-            handled: at(1),
-            ready: at(1),
+            came: 0,
+            begun: 1000,
+            handled: 1000,
+            ready: 1000,
         };
-        timing.handled(Some(3), at(3));
-        timing.ready(at(6));
+        timing.handled(Some(3), 3000);
+        timing.ready(6000);
         let expected = Stages {
             queue: 1000,
             local: 2000,
@@ -128,6 +153,6 @@ mod tests {
             send: 4000,
             total: 10_000,
         };
-        assert_eq!(timing.stages(at(10)), expected);
+        assert_eq!(timing.stages(10_000), expected);
     }
 }
