@@ -68,8 +68,7 @@ impl Coordinator {
         let (mut written, former) = self.forget_empty_modern_group(&request);
         let of_others = |group: &AnyGroup| group.as_classic().is_none() && !group.is_empty();
         if self.registry.live(&request.group_id).is_some_and(of_others) {
-            let error = ErrorCode::InconsistentGroupProtocol;
-            return self.respond(token, join_error(&request.member_id, error));
+            return self.respond(token, join_error("", ErrorCode::InconsistentGroupProtocol));
         }
         let found = self.registry.take(&request.group_id);
         let is_new_group = found.is_none();

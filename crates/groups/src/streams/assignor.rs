@@ -87,12 +87,23 @@ struct Process {
     tasks: BTreeSet<Task>,
 }
 
+impl Process {
+    /// By the number of tasks for each member.
+    fn by_load(&self, other: &Self) -> std::cmp::Ordering {
+        (self.tasks.len() * other.seats.len()).cmp(&(other.tasks.len() * self.seats.len()))
+    }
+}
+
 #[derive(Debug)]
 struct Room {
     seats: Vec<Seat>,
     processes: Vec<Process>,
     was_active: BTreeMap<Task, usize>,
     was_standby: BTreeMap<Task, Vec<usize>>,
+    /// Of active tasks.
+    active_quota: Quota,
+    /// Of active tasks and copies.
+    quota: Quota,
 }
 
 impl Room {
@@ -100,7 +111,11 @@ impl Room {
         let mut numbers: BTreeMap<&Name, usize> = BTreeMap::new();
         let (seats, processes) = (Vec::new(), Vec::new());
         let (was_active, was_standby) = (BTreeMap::new(), BTreeMap::new());
-        let mut room = Self { seats, processes, was_active, was_standby };
+        let members = spec.members.len();
+        let active_quota = Quota { tasks: all_tasks(spec, |_| true).len(), members };
+        let copies = all_tasks(spec, |size| size.is_stateful).len() * spec.standbys;
+        let quota = Quota { tasks: active_quota.tasks + copies, members };
+        let mut room = Self { seats, processes, was_active, was_standby, active_quota, quota };
         for (at, member) in spec.members.iter().enumerate() {
             let next = numbers.len();
             let process = *numbers.entry(&member.process_id).or_insert(next);
@@ -120,28 +135,18 @@ impl Room {
 
     fn seat_active(&mut self, spec: &Spec) {
         let mut rest = all_tasks(spec, |_| true);
-        let mut quota = Quota { tasks: rest.len(), members: self.seats.len() };
-        rest.retain(|task| match self.was_active.get(task).copied() {
-            Some(at) if self.seats[at].active.len() < quota.each() => {
-                self.seat(at, task, true);
-                quota.took(self.seats[at].active.len());
-                false
-            }
-            _ => true,
+        rest.sort_by(across);
+        rest.retain(|task| {
+            let before = self.was_active.get(task).copied();
+            !before.is_some_and(|at| self.has_room(at, true) && self.seat(at, task, true))
         });
         rest.retain(|task| {
-            let candidates = self.was_standby.get(task).into_iter().flatten().copied();
-            match candidates.min_by_key(|at| self.seats[*at].active.len()) {
-                Some(at) if self.seats[at].active.len() < quota.each() => {
-                    self.seat(at, task, true);
-                    quota.took(self.seats[at].active.len());
-                    false
-                }
-                _ => true,
-            }
+            let before = self.was_standby.get(task).into_iter().flatten().copied();
+            let before = before.min_by(|a, b| self.by_load(*a, *b));
+            !before.is_some_and(|at| self.has_room(at, true) && self.seat(at, task, true))
         });
-        // Partition by partition, so that those of one subtopology are spread.
-        rest.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+        // One subtopology after the other, so that the partitions of each are spread.
+        rest.sort();
         for task in rest {
             if let Some(at) = self.least_loaded(|_| true) {
                 self.seat(at, &task, true);
@@ -150,45 +155,76 @@ impl Room {
     }
 
     fn seat_standbys(&mut self, spec: &Spec) {
-        let stateful = all_tasks(spec, |size| size.is_stateful);
-        let active: usize = self.seats.iter().map(|seat| seat.active.len()).sum();
-        // More copies than there are other processes cannot be had.
-        let copies = spec.standbys.min(self.processes.len().saturating_sub(1));
-        let total = active + stateful.len() * copies;
-        let quota = Quota { tasks: total, members: self.seats.len() };
+        let mut stateful = all_tasks(spec, |size| size.is_stateful);
+        stateful.sort_by(|a, b| across(b, a));
+        let mut rest = Vec::new();
         for task in stateful {
-            for _ in 0..copies {
-                let before = self.was_active.get(&task).into_iter();
-                let before = before.chain(self.was_standby.get(&task).into_iter().flatten());
-                let kept = before.copied().filter(|at| {
-                    let seat = &self.seats[*at];
-                    !self.processes[seat.process].tasks.contains(&task)
-                        && seat.count() < quota.each()
-                });
-                let kept = kept.min_by_key(|at| self.seats[*at].count());
-                let is_new = |process: &Process| !process.tasks.contains(&task);
-                if let Some(at) = kept.or_else(|| self.least_loaded(is_new)) {
-                    self.seat(at, &task, false);
-                }
+            let kept = (0..spec.standbys).take_while(|_| {
+                self.place_of_before(&task).is_some_and(|at| self.seat(at, &task, false))
+            });
+            let missing = spec.standbys - kept.count();
+            rest.push((task, missing));
+        }
+        rest.sort_by(|a, b| b.cmp(a));
+        for (task, missing) in rest {
+            for _ in 0..missing {
+                let Some(at) = self.least_loaded(|process| !process.tasks.contains(&task)) else {
+                    // There are fewer other processes than copies wanted.
+                    break;
+                };
+                self.seat(at, &task, false);
             }
         }
     }
 
-    fn seat(&mut self, at: usize, task: &Task, is_active: bool) {
+    /// Where a task was, if a copy of it may stay there.
+    fn place_of_before(&self, task: &Task) -> Option<usize> {
+        let lacks = |at: &usize| !self.processes[self.seats[*at].process].tasks.contains(task);
+        let fits = |at: &usize| lacks(at) && self.has_room(*at, false);
+        self.was_active.get(task).copied().filter(fits).or_else(|| {
+            let copies = self.was_standby.get(task).into_iter().flatten().copied();
+            copies.filter(lacks).min_by(|a, b| self.by_load(*a, *b)).filter(fits)
+        })
+    }
+
+    fn has_room(&self, at: usize, is_active: bool) -> bool {
+        let quota = if is_active { self.active_quota } else { self.quota };
+        self.seats[at].count() < quota.each()
+    }
+
+    /// First by the load of their processes, then by their own.
+    fn by_load(&self, a: usize, b: usize) -> std::cmp::Ordering {
+        let process = |at: usize| &self.processes[self.seats[at].process];
+        let own = || self.seats[a].count().cmp(&self.seats[b].count());
+        process(a).by_load(process(b)).then_with(own)
+    }
+
+    /// Gives a member a task. Returns true, so that it can stand at the end of a condition.
+    fn seat(&mut self, at: usize, task: &Task, is_active: bool) -> bool {
         let seat = &mut self.seats[at];
         let role = if is_active { &mut seat.active } else { &mut seat.standby };
         role.insert(task.clone());
+        let count = seat.count();
         self.processes[seat.process].tasks.insert(task.clone());
+        if is_active {
+            self.active_quota.took(count);
+        }
+        self.quota.took(count);
+        true
     }
 
     /// The member with the fewest tasks of the process that has the fewest for each of its
     /// members.
     fn least_loaded(&self, is_wanted: impl Fn(&Process) -> bool) -> Option<usize> {
         let wanted = self.processes.iter().filter(|process| is_wanted(process));
-        let process = wanted
-            .min_by(|a, b| (a.tasks.len() * b.seats.len()).cmp(&(b.tasks.len() * a.seats.len())))?;
+        let process = wanted.min_by(|a, b| a.by_load(b))?;
         process.seats.iter().copied().min_by_key(|at| self.seats[*at].count())
     }
+}
+
+/// The first partitions of all subtopologies come first.
+fn across(a: &Task, b: &Task) -> std::cmp::Ordering {
+    (a.1, &a.0).cmp(&(b.1, &b.0))
 }
 
 /// The tasks of some subtopologies, in order.
@@ -243,7 +279,7 @@ mod tests {
         let sizes = [("0", size(3, false)), ("1", size(2, true))];
         assert_eq!(
             check(&[("a/1", none()), ("b/1", none())], &sizes, 0),
-            ["a/1: 0_0 0_1 0_2 | ", "b/1: 1_0 1_1 | "]
+            ["a/1: 0_0 0_2 1_1 | ", "b/1: 0_1 1_0 | "]
         );
         assert_eq!(check(&[("a/1", none())], &sizes, 1), ["a/1: 0_0 0_1 0_2 1_0 1_1 | "]);
         assert_eq!(

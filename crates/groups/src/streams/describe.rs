@@ -38,15 +38,14 @@ impl Coordinator {
         }
     }
 
-    /// With the sizes of internal topics, as far as they are known.
+    /// With the sizes of internal topics once all topics are there and fit, and until then as the
+    /// application gave it.
     fn described_topology(&self, topology: &Topology) -> response::Topology<'static> {
-        let configured = configure::configure(topology, &self.image).unwrap_or_default();
+        let is_ready = configure::configure(topology, &self.image)
+            .is_ok_and(|configured| configured.is_ready());
         let size_of = |name: &str| {
-            let existing =
-                self.image.topic(name).and_then(|t| i32::try_from(t.partition_count()).ok());
-            let missing =
-                || configured.missing.iter().find(|t| t.name == name).map(|t| t.num_partitions);
-            existing.or_else(missing)
+            let topic = self.image.topic(name).filter(|_| is_ready)?;
+            i32::try_from(topic.partition_count()).ok()
         };
         let info = |info: &value::TopicInfo<'static>| response::TopicInfo {
             name: info.name.clone(),

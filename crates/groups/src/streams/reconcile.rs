@@ -106,15 +106,13 @@ impl Step<'_> {
     }
 
     /// An active task must have no owner, and of one process only one member has a task, in
-    /// whatever role. What the member is giving up itself it may as well have back.
+    /// whatever role. As in Kafka, what the member itself is giving up is held until that is in
+    /// the log: it gets it back, or a copy of it, with its next heartbeat.
     fn is_free(&self, role: Role, task: &Task) -> bool {
         let process = &self.member.said.process_id;
-        let is_own =
-            |role: Role| self.member.has.revoking.each().any(|(r, t)| r == role && t == *task);
-        let in_process =
-            |role: Role| self.group.is_held_by_process(role, task, process) && !is_own(role);
+        let in_process = |role: Role| self.group.is_held_by_process(role, task, process);
         let active_elsewhere = match role {
-            Role::Active => self.group.is_held(Role::Active, task) && !is_own(Role::Active),
+            Role::Active => self.group.is_held(Role::Active, task),
             Role::Standby | Role::Warmup => in_process(Role::Active),
         };
         !active_elsewhere && !in_process(Role::Standby) && !in_process(Role::Warmup)

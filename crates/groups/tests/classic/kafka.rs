@@ -1,8 +1,10 @@
 //! The scripts against Apache Kafka: with `KAFKA_BOOTSTRAP=host:port` set, `check` also plays its
 //! script there, in real time, and compares what clients are told.
 //!
-//! Kafka needs `group.min.session.timeout.ms=100`, `group.initial.rebalance.delay.ms=0` and the
-//! topics `t` and `u` with four partitions.
+//! Kafka needs `group.min.session.timeout.ms=100`, the rebalance delays
+//! `group.initial.rebalance.delay.ms=0` and `group.streams.initial.rebalance.delay.ms=0`,
+//! `group.{consumer,streams}.assignment.interval.ms=0`, and the topics `t` and `u` with four
+//! partitions.
 
 #![expect(clippy::disallowed_methods, reason = "Apache Kafka lives in real time")]
 
@@ -16,10 +18,13 @@ use klamm_groups::{Request, Response, StreamsBeaten, fetch_response};
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use klamm_protocol::messages::create_topics_request::CreatableTopic;
+use klamm_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
 use klamm_protocol::messages::{
     ConsumerGroupDescribeRequest, CreatePartitionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteTopicsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
-    LeaveGroupRequest, ListGroupsRequest, MetadataRequest, OffsetFetchRequest,
+    IncrementalAlterConfigsRequest, LeaveGroupRequest, ListGroupsRequest, MetadataRequest, OffsetFetchRequest,
     StreamsGroupDescribeRequest,
 };
 use klamm_protocol::wire::{Message, Reader, Request as WireRequest, Writer};
@@ -60,16 +65,17 @@ fn without_sizes(text: &str) -> String {
 
 /// Plays a script against the Kafka that the environment names.
 #[track_caller]
-pub(crate) fn compare(script: &str) {
+pub(crate) fn compare(configs: &[(&str, &str)], script: &str) {
     let Ok(bootstrap) = std::env::var("KAFKA_BOOTSTRAP") else { return };
     let expected = told(&dedent(script));
-    let kafka = told(&play(&bootstrap, &dedent(script)));
+    let kafka = told(&play(&bootstrap, configs, &dedent(script)));
     assert!(kafka == expected, "Kafka says\n{kafka}\n\nand we say\n{expected}\n");
 }
 
-fn play(bootstrap: &str, script: &str) -> String {
+fn play(bootstrap: &str, configs: &[(&str, &str)], script: &str) -> String {
     let nonce = format!("-{:08x}", rand::random::<u32>());
     wait_for_coordinator(bootstrap);
+    configure(bootstrap, &format!("g{nonce}"), configs);
     let mut names = Names::default();
     names.nonce.clone_from(&nonce);
     let mut clients: BTreeMap<String, Client> = BTreeMap::new();
@@ -82,7 +88,7 @@ fn play(bootstrap: &str, script: &str) -> String {
         std::thread::sleep(at(command.at_ms).saturating_duration_since(Instant::now()));
         if command.client == "topics" {
             change_topics(bootstrap, &command, &nonce, &mut names);
-        } else if command.client != "-" {
+        } else if !["-", "restart"].contains(&command.client) {
             let name = command.client.to_owned();
             let new = || Client { generation: -1, ..Client::default() };
             let client = clients.entry(name.clone()).or_insert_with(new);
@@ -110,6 +116,26 @@ fn play(bootstrap: &str, script: &str) -> String {
         }
     }
     transcript
+}
+
+fn configure(bootstrap: &str, group: &str, configs: &[(&str, &str)]) {
+    let config = |(name, value): &(&str, &str)| AlterableConfig {
+        name: (*name).to_owned().into(),
+        config_operation: 0,
+        value: Some((*value).to_owned().into()),
+        ..Default::default()
+    };
+    let group = AlterConfigsResource {
+        resource_type: 32,
+        resource_name: group.to_owned().into(),
+        configs: configs.iter().map(config).collect(),
+        ..Default::default()
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![group], ..Default::default() };
+    if !configs.is_empty() {
+        let answer = call((bootstrap, "test", 1), &request).expect("configs");
+        assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
+    }
 }
 
 /// Topics are of this run alone; `joins` and commits name them as they are.

@@ -3,7 +3,7 @@
 use klamm_config::StreamsGroupSettings;
 use klamm_groups::Settings;
 
-use crate::support::{check, check_with, settings};
+use crate::support::{check, check_configured, settings};
 
 #[test]
 fn a_member_gets_all_tasks_and_leaves_an_empty_group() {
@@ -88,8 +88,7 @@ fn tasks_move_when_they_are_given_up() {
 
 #[test]
 fn internal_topics_are_asked_for() {
-    check_with(
-        settings(),
+    check(
         "
         0 topics new in=3
         1000 a stream g top=count
@@ -101,7 +100,7 @@ fn internal_topics_are_asked_for() {
           log: g a1 has epoch=0>2 stable []
           a: stream ok a1 epoch=2 [] !3 Internal topics are missing: rep, store
         1500 a see g
-          a: see ok g NotReady 2/2 rep=3 store=3 {a1@2 a [] of []}
+          a: see ok g NotReady 2/2 rep=0 store=0 {a1@2 a [] of []}
         2000 topics new rep=3,store=3
         2500 a stream g
           log: g streams epoch=3 valid=0 hash num.standby.replicas=0
@@ -118,8 +117,7 @@ fn internal_topics_are_asked_for() {
 
 #[test]
 fn topics_must_be_there_and_fit() {
-    check_with(
-        settings(),
+    check(
         "
         1000 a stream g top=join
           log: g a1 says p=a top=0 r=20000
@@ -152,8 +150,9 @@ fn topics_must_be_there_and_fit() {
 #[test]
 fn standby_tasks_go_to_other_processes() {
     let streams = StreamsGroupSettings { num_standby_replicas: 1, ..settings().streams };
-    check_with(
+    check_configured(
         Settings { streams, ..settings() },
+        &[("streams.num.standby.replicas", "1")],
         "
         0 topics new in=2,rep=2,store=2
         1000 a stream g top=count p=x
@@ -167,27 +166,27 @@ fn standby_tasks_go_to_other_processes() {
         1500 b stream g top=count p=y
           log: g b1 says p=y top=0 r=20000
           log: g streams epoch=3 valid=0 hash num.standby.replicas=1
-          log: g a1 target [0:0,1] copies [1:0,1]
-          log: g b1 target [1:0,1]
+          log: g a1 target [0:0 1:0] copies [1:1]
+          log: g b1 target [0:1 1:1] copies [1:0]
           log: g target epoch=3 at=1500
-          log: g b1 has epoch=0>3 unreleased []
-          b: stream ok b1 epoch=3 []
+          log: g b1 has epoch=0>3 unreleased [] copies [1:0]
+          b: stream ok b1 epoch=3 [] copies [1:0]
         2000 a stream g has=0:0,0:1,1:0,1:1
-          log: g a1 has epoch=2>2 unrevoked [0:0,1] revoking [1:0,1]
-          a: stream ok a1 epoch=2 [0:0,1]
+          log: g a1 has epoch=2>2 unrevoked [0:0 1:0] revoking [0:1 1:1]
+          a: stream ok a1 epoch=2 [0:0 1:0]
         2500 a stream g has=0:0,1:0
-          a: stream ok a1 epoch=2
+          log: g a1 has epoch=2>3 unreleased [0:0 1:0]
+          a: stream ok a1 epoch=3
         3000 b stream g
-          log: g b1 has epoch=3>3 unreleased []
-          b: stream ok b1 epoch=3
-        3500 a stream g has=0:0,0:1
-          log: g a1 has epoch=2>3 stable [0:0,1] copies [1:0,1]
-          a: stream ok a1 epoch=3 [0:0,1] copies [1:0,1]
+          log: g b1 has epoch=3>3 stable [0:1 1:1] copies [1:0]
+          b: stream ok b1 epoch=3 [0:1 1:1] copies [1:0]
+        3500 a stream g
+          log: g a1 has epoch=3>3 stable [0:0 1:0] copies [1:1]
+          a: stream ok a1 epoch=3 [0:0 1:0] copies [1:1]
         4000 b stream g
-          log: g b1 has epoch=3>3 stable [1:0,1]
-          b: stream ok b1 epoch=3 [1:0,1]
+          b: stream ok b1 epoch=3
         4500 a see g
-          a: see ok g Stable 3/3 rep=2 store=2 {a1@3 x [0:0,1] copies [1:0,1] of [0:0,1] copies [1:0,1], b1@3 y [1:0,1] of [1:0,1]}
+          a: see ok g Stable 3/3 rep=2 store=2 {a1@3 x [0:0 1:0] copies [1:1] of [0:0 1:0] copies [1:1], b1@3 y [0:1 1:1] copies [1:0] of [0:1 1:1] copies [1:0]}
         5000 -
         ",
     );
@@ -196,8 +195,9 @@ fn standby_tasks_go_to_other_processes() {
 #[test]
 fn a_new_group_waits_for_more_members() {
     let streams = StreamsGroupSettings { initial_rebalance_delay_ms: 3_000, ..settings().streams };
-    check_with(
+    check_configured(
         Settings { streams, ..settings() },
+        &[("streams.initial.rebalance.delay.ms", "3000")],
         "
         0 topics new in=2
         1000 a stream g
@@ -227,8 +227,7 @@ fn a_new_group_waits_for_more_members() {
 
 #[test]
 fn who_is_silent_or_slow_is_fenced() {
-    check_with(
-        settings(),
+    check(
         "
         0 topics new in=2
         1000 a stream g r=5000
@@ -272,8 +271,7 @@ fn who_is_silent_or_slow_is_fenced() {
 
 #[test]
 fn a_group_is_what_its_records_say() {
-    check_with(
-        settings(),
+    check(
         "
         0 topics new in=2
         1000 a stream g at=h
@@ -341,7 +339,7 @@ fn requests_that_cannot_be_are_refused() {
         6500 a ask g topics=in
           a: ask GROUP_ID_NOT_FOUND
         7000 a join g
-          a: join INCONSISTENT_GROUP_PROTOCOL member=a1
+          a: join INCONSISTENT_GROUP_PROTOCOL member=-
         7500 b stream g top=count
           b: stream INVALID_REQUEST 'Topology updates are not supported yet.'
         8000 -
@@ -351,8 +349,7 @@ fn requests_that_cannot_be_are_refused() {
 
 #[test]
 fn the_whole_application_is_shut_down() {
-    check_with(
-        settings(),
+    check(
         "
         0 topics new in=2
         1000 a stream g
@@ -384,8 +381,7 @@ fn the_whole_application_is_shut_down() {
 
 #[test]
 fn members_commit_for_their_tasks() {
-    check_with(
-        settings(),
+    check(
         "
         0 topics new in=2
         1000 a stream g

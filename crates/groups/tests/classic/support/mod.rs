@@ -31,8 +31,14 @@ pub(crate) fn settings() -> Settings {
 /// given in the environment does the same there.
 #[track_caller]
 pub(crate) fn check(script: &str) {
-    check_with(settings(), script);
-    crate::kafka::compare(script);
+    check_configured(settings(), &[], script);
+}
+
+/// The same with settings that Kafka's group `g` is given as configs.
+#[track_caller]
+pub(crate) fn check_configured(settings: Settings, configs: &[(&str, &str)], script: &str) {
+    check_with(settings, script);
+    crate::kafka::compare(configs, script);
 }
 
 /// The same here only, for what Kafka has no command for or takes too long over, and with other

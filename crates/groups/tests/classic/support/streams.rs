@@ -103,6 +103,7 @@ pub(crate) fn ask(
         warmup_tasks: tasks("warm"),
         process_id: process.map(|p| p.to_owned().into()),
         user_endpoint: endpoint,
+        endpoint_information_epoch: if is_first { -1 } else { 0 },
         shutdown_application: command.option("shutdown").is_some(),
         ..<_>::default()
     }
