@@ -24,8 +24,8 @@ use klamm_protocol::messages::incremental_alter_configs_request::{
 use klamm_protocol::messages::{
     ConsumerGroupDescribeRequest, CreatePartitionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteTopicsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
-    IncrementalAlterConfigsRequest, LeaveGroupRequest, ListGroupsRequest, MetadataRequest, OffsetFetchRequest,
-    StreamsGroupDescribeRequest,
+    IncrementalAlterConfigsRequest, LeaveGroupRequest, ListGroupsRequest, MetadataRequest,
+    OffsetFetchRequest, StreamsGroupDescribeRequest,
 };
 use klamm_protocol::wire::{Message, Reader, Request as WireRequest, Writer};
 

@@ -20,6 +20,7 @@ mod property;
 mod restart;
 mod statics;
 mod streams;
+mod streams_changes;
 mod support;
 mod sync;
 mod transactions;
