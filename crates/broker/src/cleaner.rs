@@ -4,10 +4,7 @@
 //! never on an async worker. The one whose dirty part is largest comes first, as in Kafka. One that
 //! cannot be compacted is left alone, the others go on.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use klamm_config::CleanerSettings;
 use klamm_env::{Random, disk};
@@ -182,7 +179,7 @@ fn pick(broker: &Broker) -> Option<Cleanable> {
             dirtiest = Some(cleanable);
         }
     }
-    broker.metrics.cleaner.looked(now_ms, dirty_max, overdue_max, (unfit, unfit_bytes));
+    broker.metrics.cleaner.looked(now_ms, dirty_max, overdue_max, (unfit, unfit_bytes as i64));
     let durable = |cleanable: &Cleanable| {
         // A start after a power loss takes gaps beyond what the checkpoint has for lost records.
         cleanable.log.checkpointed_point() >= cleanable.first_uncleanable
@@ -259,7 +256,7 @@ fn report(broker: &Broker, cleaned: &Cleanable, metrics: &CleanerMetrics) {
          all since the start of broker {}",
         cleaned.log.size(),
         cleaned.log.segment_count(),
-        metrics.cleanings.load(Ordering::Relaxed),
+        metrics.cleanings.get(),
         broker.node_id,
     );
 }

@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::quality::RandomState;
 use klamm_env::Random;
 use klamm_log::planted::planted;
 use klamm_protocol::wire::Uuid;
@@ -61,10 +62,10 @@ pub(crate) struct Session {
     by_id: bool,
     epoch: i32,
     used_ms: i64,
-    followed: HashMap<Target, Followed>,
+    followed: HashMap<Target, Followed, RandomState>,
     /// In which order partitions are served; one that had data goes to the end.
     order: BTreeMap<u64, Target>,
-    places: HashMap<Target, u64>,
+    places: HashMap<Target, u64, RandomState>,
     next_place: u64,
 }
 
@@ -170,9 +171,9 @@ impl Session {
             by_id,
             epoch: 1,
             used_ms: now_ms,
-            followed: HashMap::new(),
+            followed: HashMap::default(),
             order: BTreeMap::new(),
-            places: HashMap::new(),
+            places: HashMap::default(),
             next_place: 0,
         }
     }

@@ -166,7 +166,7 @@ fn tell(broker: &Broker, name: &TopicPartition, moving: &Moving, ended: Result<(
     let to = moving.dir.path.display();
     match ended {
         Ok(()) => {
-            broker.metrics.disks.moved_replicas.fetch_add(1, Ordering::Relaxed);
+            broker.metrics.disks.moved_replicas.one();
             tracing::info!(
                 event = "replica.moved",
                 partition = %name,
@@ -261,7 +261,7 @@ async fn catch_up(
         moved = back;
         moving.bytes.store(moved.size(), Ordering::Relaxed);
         moving.lag.store(moved.offset_lag(), Ordering::Relaxed);
-        broker.metrics.disks.moved_bytes.fetch_add(stepped.bytes, Ordering::Relaxed);
+        broker.metrics.disks.moved_bytes.add(stepped.bytes);
         if stepped.is_caught_up {
             return Ok(moved);
         }

@@ -1,9 +1,11 @@
 //! The topics and partitions of this broker, for look-ups by name and by id.
 //!
-//! Cost of a look-up: one shared lock and one hash; no allocation.
+//! Cost of a look-up: one shared lock and one hash; no allocation. Clients do not choose what is in
+//! these tables freely, so a hash that is quick and seeded will do.
 
 use std::{collections::HashMap, sync::Arc};
 
+use foldhash::quality::RandomState;
 use klamm_protocol::wire::Uuid;
 use parking_lot::RwLock;
 
@@ -11,8 +13,8 @@ use crate::partition::{Partition, Topic};
 
 #[derive(Debug, Default)]
 struct Table {
-    by_name: HashMap<String, Arc<Topic>>,
-    by_id: HashMap<Uuid, Arc<Topic>>,
+    by_name: HashMap<String, Arc<Topic>, RandomState>,
+    by_id: HashMap<Uuid, Arc<Topic>, RandomState>,
 }
 
 /// The topics of which this broker has partitions.

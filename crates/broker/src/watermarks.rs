@@ -8,12 +8,7 @@
 //!
 //! Cost of a look at a directory below all thresholds: one `statvfs`.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::PathBuf,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 use klamm_config::{DiskPolicy, DiskSettings};
 use klamm_env::disk::Space;
@@ -48,7 +43,7 @@ pub(crate) fn check(broker: &Arc<Broker>) {
         }
     }
     let restricted = marks.values().filter(|mark| mark.is_restricted()).count();
-    broker.metrics.disks.restricted_directories.store(restricted as u64, Ordering::Relaxed);
+    broker.metrics.disks.restricted_directories.set(restricted as i64);
 }
 
 fn policy(settings: &DiskSettings) -> Policy {
@@ -97,7 +92,7 @@ fn look(broker: &Arc<Broker>, dir: &LogDir, mark: &mut Watermark, policy: &Polic
 }
 
 fn tell(broker: &Broker, dir: &LogDir, event: Event, usage: Usage) {
-    broker.metrics.disks.events.fetch_add(1, Ordering::Relaxed);
+    broker.metrics.disks.events.one();
     tracing::warn!(
         event = event.name(),
         dir = %dir.path.display(),
@@ -195,8 +190,8 @@ fn delete_from(
 
 fn count(broker: &Broker, log: &Log, segments: usize, bytes: u64, event: &str) {
     let metrics = &broker.metrics.disks;
-    metrics.deleted_segments.fetch_add(segments as u64, Ordering::Relaxed);
-    metrics.deleted_bytes.fetch_add(bytes, Ordering::Relaxed);
+    metrics.deleted_segments.add(segments as u64);
+    metrics.deleted_bytes.add(bytes);
     tracing::warn!(
         event,
         partition = %log.name(),

@@ -37,6 +37,12 @@ impl Counter {
 pub struct Gauge(AtomicI64);
 
 impl Gauge {
+    /// Shows `value` from now on.
+    #[inline]
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// Adds `n`, which may be negative.
     #[inline]
     pub fn add(&self, n: i64) {

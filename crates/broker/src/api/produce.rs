@@ -9,11 +9,7 @@
 //! The first records of a transaction in a partition are appended when the transaction's coordinator
 //! knows of the partition: from version 12 on it is told, before it is asked (KIP-890).
 
-use std::{
-    borrow::Cow,
-    ops::Range,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use klamm_log::{AppendError, AppendOptions, Appended, Origin};
 use klamm_protocol::{
@@ -397,7 +393,7 @@ fn fault_of(broker: &Broker, topic: &Topic, partition: &Partition, error: Append
         AppendError::Producer(_) => ErrorCode::InvalidTxnState,
         AppendError::OutOfOrder { .. } => ErrorCode::UnknownServerError,
         AppendError::Restricted => {
-            broker.metrics.disks.refused_appends.fetch_add(1, Ordering::Relaxed);
+            broker.metrics.disks.refused_appends.one();
             return Fault::new(ErrorCode::KafkaStorageError, error.to_string());
         }
         AppendError::Full(_) | AppendError::Offline(_) => ErrorCode::KafkaStorageError,

@@ -1,9 +1,7 @@
 //! The process, its disks, the cleaner, and the metadata quorum.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use klamm_env::process;
-use klamm_metrics::Page;
+use klamm_metrics::{Gauge, Page};
 
 use super::definitions as of;
 use crate::broker::Broker;
@@ -90,34 +88,32 @@ fn dirs(broker: &Broker, page: &mut Page) {
 
 fn disks(broker: &Broker, page: &mut Page) {
     let disks = &broker.metrics.disks;
-    let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    page.single(&of::LOG_DIRS_RESTRICTED, get(&disks.restricted_directories));
-    page.single(&of::DISK_REFUSED, get(&disks.refused_appends));
-    page.single(&of::DISK_DELETED_SEGMENTS, get(&disks.deleted_segments));
-    page.single(&of::DISK_DELETED_BYTES, get(&disks.deleted_bytes));
-    page.single(&of::DISK_EVENTS, get(&disks.events));
-    page.single(&of::REPLICAS_MOVED, get(&disks.moved_replicas));
-    page.single(&of::REPLICA_MOVED_BYTES, get(&disks.moved_bytes));
+    page.single(&of::LOG_DIRS_RESTRICTED, disks.restricted_directories.get());
+    page.single(&of::DISK_REFUSED, disks.refused_appends.get());
+    page.single(&of::DISK_DELETED_SEGMENTS, disks.deleted_segments.get());
+    page.single(&of::DISK_DELETED_BYTES, disks.deleted_bytes.get());
+    page.single(&of::DISK_EVENTS, disks.events.get());
+    page.single(&of::REPLICAS_MOVED, disks.moved_replicas.get());
+    page.single(&of::REPLICA_MOVED_BYTES, disks.moved_bytes.get());
 }
 
 fn cleaner(broker: &Broker, page: &mut Page) {
     let cleaner = &broker.metrics.cleaner;
-    let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let ratio = |percent: &AtomicU64| percent.load(Ordering::Relaxed) as f64 / 100.0;
-    page.single(&of::CLEANINGS, get(&cleaner.cleanings));
-    page.single(&of::CLEANER_BYTES_READ, get(&cleaner.bytes_read));
-    page.single(&of::CLEANER_BYTES_WRITTEN, get(&cleaner.bytes_written));
-    page.single(&of::CLEANER_KEYLESS, get(&cleaner.records_without_key));
+    let ratio = |percent: &Gauge| percent.get() as f64 / 100.0;
+    page.single(&of::CLEANINGS, cleaner.cleanings.get());
+    page.single(&of::CLEANER_BYTES_READ, cleaner.bytes_read.get());
+    page.single(&of::CLEANER_BYTES_WRITTEN, cleaner.bytes_written.get());
+    page.single(&of::CLEANER_KEYLESS, cleaner.records_without_key.get());
     page.single(&of::CLEANER_RECOPY, ratio(&cleaner.recopy_percent));
     page.single(&of::CLEANER_BUFFER, ratio(&cleaner.buffer_utilization_percent));
-    page.single(&of::CLEANER_LAST_DURATION, get(&cleaner.clean_time_ms) as f64 / 1000.0);
+    page.single(&of::CLEANER_LAST_DURATION, cleaner.clean_time_ms.get() as f64 / 1000.0);
     page.single(&of::CLEANER_DIRTY, ratio(&cleaner.max_dirty_percent));
-    let delay_ms = cleaner.max_compaction_delay_ms.load(Ordering::Relaxed);
+    let delay_ms = cleaner.max_compaction_delay_ms.get();
     page.single(&of::CLEANER_DELAY, delay_ms as f64 / 1000.0);
-    let last_run_ms = cleaner.last_run_ms.load(Ordering::Relaxed);
+    let last_run_ms = cleaner.last_run_ms.get();
     page.single(&of::CLEANER_LAST_RUN, last_run_ms as f64 / 1000.0);
-    page.single(&of::UNCLEANABLE_PARTITIONS, get(&cleaner.uncleanable_partitions));
-    page.single(&of::UNCLEANABLE_BYTES, get(&cleaner.uncleanable_bytes));
+    page.single(&of::UNCLEANABLE_PARTITIONS, cleaner.uncleanable_partitions.get());
+    page.single(&of::UNCLEANABLE_BYTES, cleaner.uncleanable_bytes.get());
 }
 
 fn quorum(broker: &Broker, page: &mut Page) {

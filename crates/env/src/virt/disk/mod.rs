@@ -6,11 +6,15 @@
 //! - A crash keeps of the rest, for each file, either a prefix of the unsynced writes with the last
 //!   one torn, or any subset of them; and a prefix of the unsynced changes of names.
 
+mod contents;
+mod file;
+mod names;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
-    io::{self, IoSlice},
-    os::fd::BorrowedFd,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -18,6 +22,11 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
+use self::{
+    contents::{Inode, Write},
+    file::{VirtualFile, VirtualLock},
+    names::{Naming, Node, drop_unreachable},
+};
 use crate::{
     Random,
     disk::{Disk, Entry, File, Job, Lock, Open, Space, at},
@@ -38,32 +47,6 @@ pub enum DiskFault {
     Dying(u64),
     /// Work on the disk's threads waits this many milliseconds first.
     Stall(u64),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Node {
-    Dir,
-    File(u64),
-}
-
-#[derive(Debug, Clone)]
-enum Write {
-    Data { offset: usize, bytes: Vec<u8> },
-    SetLen(usize),
-}
-
-#[derive(Debug, Default)]
-struct Inode {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Write>,
-}
-
-#[derive(Debug, Clone)]
-enum Naming {
-    Put(PathBuf, Node),
-    Remove(PathBuf),
-    Rename(PathBuf, PathBuf),
 }
 
 #[derive(Debug, Default)]
@@ -188,128 +171,6 @@ impl VirtualDisk {
         }
         Ok(())
     }
-}
-
-impl Inode {
-    fn write(&mut self, write: Write) {
-        write.apply(&mut self.live);
-        self.pending.push(write);
-    }
-
-    fn sync(&mut self) {
-        for write in self.pending.drain(..) {
-            write.apply(&mut self.durable);
-        }
-    }
-
-    fn crash(&mut self, random: &Random) {
-        let count = self.pending.len() as u64;
-        let ordered = random.chance(1, 2);
-        let kept = random.below(count + 1);
-        for (i, mut write) in self.pending.drain(..).enumerate() {
-            let keep = if ordered { (i as u64) < kept } else { random.chance(1, 2) };
-            let torn = ordered && i as u64 == kept;
-            if torn && let Write::Data { bytes, .. } = &mut write {
-                let len = random.below(bytes.len() as u64 + 1);
-                bytes.truncate(usize::try_from(len).unwrap_or(0));
-            }
-            if keep || (torn && matches!(write, Write::Data { .. })) {
-                write.apply(&mut self.durable);
-            }
-        }
-        self.live.clone_from(&self.durable);
-    }
-}
-
-impl Write {
-    fn apply(&self, contents: &mut Vec<u8>) {
-        match self {
-            Self::Data { bytes, .. } if bytes.is_empty() => {}
-            Self::Data { offset, bytes } => {
-                let end = offset + bytes.len();
-                if contents.len() < end {
-                    contents.resize(end, 0);
-                }
-                contents[*offset..end].copy_from_slice(bytes);
-            }
-            Self::SetLen(len) => contents.resize(*len, 0),
-        }
-    }
-}
-
-impl Naming {
-    fn apply(self, names: &mut BTreeMap<PathBuf, Node>) {
-        match self {
-            Self::Put(path, node) => {
-                names.insert(path, node);
-            }
-            Self::Remove(path) => names.retain(|name, _| !name.starts_with(&path)),
-            Self::Rename(from, to) => {
-                let moved: Vec<_> =
-                    names.iter().filter(|(n, _)| n.starts_with(&from)).map(clone_pair).collect();
-                names.retain(|name, _| !name.starts_with(&from) && !name.starts_with(&to));
-                for (name, node) in moved {
-                    let rest = name.strip_prefix(&from).unwrap_or(&name).to_owned();
-                    let target =
-                        if rest.as_os_str().is_empty() { to.clone() } else { to.join(rest) };
-                    names.insert(target, node);
-                }
-            }
-        }
-    }
-
-    /// This change of a name as it reads once `later`, a change of a directory above it, is made
-    /// before it; none if it has gone with the directory.
-    fn follow(self, later: &Self) -> Option<Self> {
-        let moved = |path: PathBuf| match later {
-            Self::Remove(gone) if path.starts_with(gone) => None,
-            Self::Rename(from, to) => match path.strip_prefix(from) {
-                Ok(rest) if !rest.as_os_str().is_empty() => Some(to.join(rest)),
-                _ => Some(path),
-            },
-            _ => Some(path),
-        };
-        Some(match self {
-            Self::Put(path, node) => Self::Put(moved(path)?, node),
-            Self::Remove(path) => Self::Remove(moved(path)?),
-            Self::Rename(from, to) => Self::Rename(moved(from)?, moved(to)?),
-        })
-    }
-
-    /// Whether this frees the name of `dir`: another directory has it since, and what is synced in
-    /// that one must not show in the former.
-    fn frees(&self, dir: &Path) -> bool {
-        match self {
-            Self::Put(..) => false,
-            Self::Remove(path) | Self::Rename(path, _) => dir.starts_with(path),
-        }
-    }
-
-    /// Whether a sync of `dir` makes this durable.
-    fn is_in(&self, dir: &Path) -> bool {
-        match self {
-            Self::Put(path, _) | Self::Remove(path) => path.parent() == Some(dir),
-            Self::Rename(from, to) => to.parent() == Some(dir) || from.parent() == Some(dir),
-        }
-    }
-}
-
-fn clone_pair((path, node): (&PathBuf, &Node)) -> (PathBuf, Node) {
-    (path.clone(), node.clone())
-}
-
-/// Takes out what is in directories that are not there: a durable name in a directory whose own
-/// name was lost cannot be reached, and must not come back when a directory of that name is made.
-fn drop_unreachable(names: &mut BTreeMap<PathBuf, Node>) {
-    let mut dirs = BTreeSet::from([PathBuf::new(), PathBuf::from("/")]);
-    // A directory comes before what is in it.
-    names.retain(|path, node| {
-        let is_reachable = path.parent().is_none_or(|parent| dirs.contains(parent));
-        if is_reachable && *node == Node::Dir {
-            dirs.insert(path.clone());
-        }
-        is_reachable
-    });
 }
 
 impl State {
@@ -515,155 +376,5 @@ impl Disk for VirtualDisk {
                 job();
             }
         });
-    }
-}
-
-#[derive(Debug)]
-struct VirtualLock {
-    disk: VirtualDisk,
-    path: PathBuf,
-    boot: u64,
-}
-
-impl Lock for VirtualLock {}
-
-impl Drop for VirtualLock {
-    fn drop(&mut self) {
-        let mut state = self.disk.state.lock();
-        if state.boot == self.boot {
-            state.locks.remove(&self.path);
-        }
-    }
-}
-
-#[derive(Debug)]
-struct VirtualFile {
-    disk: VirtualDisk,
-    ino: u64,
-    boot: u64,
-    path: PathBuf,
-}
-
-impl VirtualFile {
-    fn with<T>(&self, work: impl FnOnce(&mut Inode) -> T) -> io::Result<T> {
-        let mut state = self.disk.state.lock();
-        if state.boot != self.boot {
-            return Err(io::Error::other("the process that opened this file is dead"));
-        }
-        Ok(work(state.inodes.entry(self.ino).or_default()))
-    }
-
-    fn grow(&self, end: usize) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
-        state.refuse(&self.path)?;
-        let len = state.inodes.get(&self.ino).map_or(0, |inode| inode.live.len());
-        if end > len && state.is_full(&self.path, (end - len) as u64) {
-            return Err(at(&self.path, io::ErrorKind::StorageFull.into()));
-        }
-        Ok(())
-    }
-}
-
-impl File for VirtualFile {
-    fn write_all_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-        let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        self.grow(offset + bytes.len())?;
-        self.with(|inode| inode.write(Write::Data { offset, bytes }))
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(|inode| {
-            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(inode.live.len());
-            let count = buf.len().min(inode.live.len() - start);
-            buf[..count].copy_from_slice(&inode.live[start..start + count]);
-            count
-        })
-    }
-
-    fn try_read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
-        if self.is_cached(offset, 1) { self.read_at(buf, offset).map(Some) } else { Ok(None) }
-    }
-
-    fn is_cached(&self, _offset: u64, _len: u64) -> bool {
-        self.disk.random.chance(3, 4)
-    }
-
-    fn prefetch(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.disk.state.lock().refuse(&self.path)?;
-        self.with(Inode::sync)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.with(|inode| inode.live.len() as u64)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let len = usize::try_from(len).map_err(io::Error::other)?;
-        self.grow(len)?;
-        self.with(|inode| inode.write(Write::SetLen(len)))
-    }
-
-    fn set_modified_ms(&self, _ms: i64) -> io::Result<()> {
-        self.with(|_| ())
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What was left to do in a directory that was moved is not done in the next of its name.
-    #[test]
-    fn unsynced_names_move_with_their_directory() {
-        for seed in 0..20 {
-            let disk = VirtualDisk::new(Random::from_seed(seed));
-            let [a, moved] = ["/a", "/moved"].map(Path::new);
-            disk.create_dir_all(a).unwrap();
-            disk.open(&a.join("f"), Open::Create).unwrap();
-            disk.sync_dir(Path::new("/")).unwrap();
-            disk.sync_dir(a).unwrap();
-            disk.rename(&a.join("f"), &a.join("gone")).unwrap();
-            disk.rename(a, moved).unwrap();
-            disk.create_dir_all(a).unwrap();
-            disk.open(&a.join("f"), Open::Create).unwrap();
-            disk.sync_dir(Path::new("/")).unwrap();
-            disk.sync_dir(a).unwrap();
-            disk.crash();
-            assert!(disk.exists(&a.join("f")), "seed {seed}");
-            assert!(disk.exists(moved), "seed {seed}");
-            assert!(!disk.exists(&a.join("gone")), "seed {seed}");
-        }
-    }
-
-    /// What is synced in a directory does not show in the former of its name, whose move was not.
-    #[test]
-    fn synced_names_stay_out_of_the_former_directory() {
-        for seed in 0..20 {
-            let disk = VirtualDisk::new(Random::from_seed(seed));
-            let [a, moved] = ["/a", "/moved"].map(Path::new);
-            disk.create_dir_all(a).unwrap();
-            disk.open(&a.join("old"), Open::Create).unwrap();
-            disk.sync_dir(Path::new("/")).unwrap();
-            disk.sync_dir(a).unwrap();
-            disk.rename(a, moved).unwrap();
-            disk.create_dir_all(a).unwrap();
-            disk.open(&a.join("new"), Open::Create).unwrap();
-            disk.sync_dir(a).unwrap();
-            disk.sync_dir(Path::new("/")).unwrap();
-            disk.crash();
-            let found = [a.join("new"), moved.join("old")].map(|path| disk.exists(&path));
-            assert_eq!(found, [true, true], "seed {seed}");
-            let mixed = [a.join("old"), moved.join("new")].map(|path| disk.exists(&path));
-            assert_eq!(mixed, [false, false], "seed {seed}");
-        }
     }
 }
