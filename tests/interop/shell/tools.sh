@@ -293,6 +293,40 @@ transactions_abort() {
   equal "open" "" "$(open_start)"
 }
 
+transactions_terminate() {
+  transactional forced 600000 100000 50 &
+  local producer=$!
+  eventually forced_is Ongoing
+  kill -9 "$producer"
+  transactions forceTerminateTransaction --transactionalId "$PREFIX-txn-forced"
+  eventually forced_is Empty
+  equal "open" "" "$(open_start)"
+}
+forced_is() { transactions describe --transactional-id "$PREFIX-txn-forced" | grep "$1"; }
+
+# A transaction without a coordinator, left by a client that did not add its partition, as it could
+# be before brokers verified that. What is committed comes to be read when it is aborted.
+hanging() { java -cp "$KAFKA_JARS/*" "$(dirname "$0")/Hanging.java" "$BOOTSTRAP" "$PREFIX-hanging" "$PREFIX-txn-hanging"; }
+verify_partitions() { configs --alter --entity-type brokers --entity-default "$@"; }
+transactions_hanging() {
+  topics --create --topic "$PREFIX-hanging" --partitions 1
+  refuses hanging
+  verify_partitions --add-config transaction.partition.verification.enable=false
+  eventually hanging
+  verify_partitions --delete-config transaction.partition.verification.enable
+  echo later | console_producer --topic "$PREFIX-hanging"
+  eventually hangs
+  refuses contains "$(committed 3000)" later
+  transactions abort --topic "$PREFIX-hanging" --partition 0 --start-offset 0
+  refuses hangs
+  equal "committed" later "$(committed 20000)"
+}
+hangs() { transactions find-hanging --broker-id 1 --max-transaction-timeout 0 | grep -P "^$PREFIX-hanging\s+0\s"; }
+committed() {
+  connected consumer.ConsoleConsumer --timeout-ms "$1" --topic "$PREFIX-hanging" --from-beginning --max-messages 1 \
+    --isolation-level read_committed
+}
+
 segment() { echo "$DATA_DIR/$topic-$(filled_partition)/00000000000000000000.$1"; }
 
 dump() {
@@ -419,4 +453,6 @@ check kafka-transactions-describe transactions_describe
 check kafka-transactions-describe-producers transactions_describe_producers
 check kafka-transactions-find-hanging transactions_find_hanging
 check kafka-transactions-abort transactions_abort
+check kafka-transactions-terminate transactions_terminate
+check kafka-transactions-hanging transactions_hanging
 check kafka-topics-delete delete
