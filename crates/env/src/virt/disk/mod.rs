@@ -23,7 +23,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 use self::{
-    contents::{Inode, Write},
+    contents::Inode,
     file::{VirtualFile, VirtualLock},
     names::{Naming, Node, drop_unreachable},
 };
