@@ -21,7 +21,7 @@ use crate::{
     api::Limits,
     broker::Broker,
     fetch_sessions::{Target, Want},
-    partition::{Isolation, Partition, Topic},
+    partition::{Isolation, Partition, Topic, Wait as Awaited, Watching},
 };
 
 /// A range of at most so many bytes is read and sent with the rest of the answer in one call; a
@@ -34,6 +34,8 @@ pub(crate) struct Part {
     pub(crate) target: Target,
     /// The topic, if it is here.
     pub(crate) topic: Option<Arc<Topic>>,
+    /// The partition, with its changes before it was read.
+    partition: Option<(Arc<Partition>, u64)>,
     pub(crate) error: ErrorCode,
     pub(crate) high_watermark: i64,
     pub(crate) last_stable_offset: i64,
@@ -55,6 +57,7 @@ impl Part {
         Self {
             target,
             topic: None,
+            partition: None,
             error,
             high_watermark: -1,
             last_stable_offset: -1,
@@ -80,6 +83,16 @@ impl Part {
     pub(crate) fn is_error(&self) -> bool {
         self.error != ErrorCode::None
     }
+
+    /// Wakes `wait` whenever there may be more of the partition to read.
+    pub(crate) fn watch(&self, wait: &Arc<Awaited>) -> Option<Watching> {
+        self.partition.as_ref().map(|(partition, _)| partition.watch(wait))
+    }
+
+    /// Whether there may be more to read than was found.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.partition.as_ref().is_some_and(|(partition, changes)| partition.changes() != *changes)
+    }
 }
 
 /// Finds the records of all partitions, within the limits.
@@ -90,8 +103,9 @@ pub(crate) fn read_all(broker: &Broker, wants: &[(Target, Want)], limits: &Limit
     for (target, want) in wants {
         let part = match broker.find(target) {
             Ok((topic, partition)) => {
+                let changes = partition.changes();
                 let part = read(broker, &partition, target, want, limits, left, first);
-                Part { topic: Some(topic), ..part }
+                Part { topic: Some(topic), partition: Some((partition, changes)), ..part }
             }
             Err(error) => Part::failed(target.clone(), error),
         };
@@ -131,6 +145,7 @@ fn read(
     Part {
         target: target.clone(),
         topic: None,
+        partition: None,
         error: ErrorCode::None,
         high_watermark: partition.high_watermark(),
         // After the records: all of them are decided below it.

@@ -6,7 +6,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering, fence},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering, fence},
     },
 };
 
@@ -277,6 +277,12 @@ impl Partition {
         Watching { partition: Arc::clone(self), place }
     }
 
+    /// How often those who wait were woken, or would have been. As long as it stays the same, so
+    /// does what a reader finds.
+    pub(crate) fn changes(&self) -> u64 {
+        self.waiters.changes.load(Ordering::SeqCst)
+    }
+
     /// Wakes all who wait, to find out what became of the partition.
     pub(crate) fn wake(&self) {
         self.waiters.wake();
@@ -326,6 +332,8 @@ impl Wait {
 struct Waiters {
     /// So that an append that nobody waits for takes no lock.
     count: AtomicUsize,
+    /// How often there was something new.
+    changes: AtomicU64,
     list: Mutex<Vec<(u64, Arc<Wait>)>>,
     next: AtomicI64,
 }
@@ -351,6 +359,7 @@ impl Waiters {
 
     fn wake(&self) {
         // Between what is new and the look for who waits; who waits registers before it looks.
+        self.changes.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;

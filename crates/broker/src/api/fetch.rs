@@ -84,7 +84,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         return finish(cx.broker, plan, parts);
     }
     let broker = Arc::clone(cx.broker);
-    Outcome::Later(Box::pin(async move { wait(broker, plan).await }))
+    Outcome::Later(Box::pin(wait(broker, plan, parts)))
 }
 
 fn plan(
@@ -189,22 +189,25 @@ fn is_enough(plan: &Plan, parts: &[Part]) -> bool {
         || parts.iter().any(|part| part.is_error() || part.diverging.is_some())
 }
 
-/// Waits until there is enough or the time is up.
-async fn wait(broker: Arc<Broker>, plan: Plan) -> Answer {
+/// Waits until there is enough or the time is up. So far this is there.
+async fn wait(broker: Arc<Broker>, plan: Plan, mut parts: Vec<Part>) -> Answer {
     let deadline = Instant::now() + plan.wait;
     let wait = Wait::new();
-    let partitions = plan.wants.iter().filter_map(|(target, _)| broker.find(target).ok());
-    let watching: Vec<_> = partitions.map(|(_, partition)| partition.watch(&wait)).collect();
-    let parts = loop {
-        // Also the first time: what came before the partitions were watched wakes nobody.
-        let parts = read_all(&broker, &plan.wants, &plan.limits);
-        if is_enough(&plan, &parts) {
-            break parts;
+    let watching: Vec<_> = parts.iter().filter_map(|part| part.watch(&wait)).collect();
+    // What came after the partitions were read and before they were watched wakes nobody.
+    let mut is_outdated = parts.iter().any(Part::is_outdated);
+    loop {
+        if is_outdated {
+            parts = read_all(&broker, &plan.wants, &plan.limits);
+            if is_enough(&plan, &parts) {
+                break;
+            }
         }
         if tokio::time::timeout_at(deadline, wait.notified()).await.is_err() {
-            break parts;
+            break;
         }
-    };
+        is_outdated = true;
+    }
     drop(watching);
     match finish(&broker, plan, parts) {
         Outcome::Now(answer) => answer,
