@@ -16,7 +16,7 @@ use std::{
 };
 
 use klamm_env::net::{self, BoxFuture, Connection, SendQueue};
-use klamm_protocol::{ApiKey, wire::frame};
+use klamm_protocol::{ApiKey, wire::DecodeError};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Duration, Sleep},
@@ -364,11 +364,10 @@ impl State {
 }
 
 fn parse(bytes: bytes::BytesMut) -> Result<Request, String> {
-    let peek = frame::peek(&bytes).map_err(|error| format!("malformed request header: {error}"))?;
-    if ApiKey::from_i16(peek.api_key).is_none() {
-        return Err(format!("unknown API key {}", peek.api_key));
-    }
-    Request::parse(bytes).map_err(|error| format!("malformed request header: {error}"))
+    Request::parse(bytes).map_err(|error| match error {
+        DecodeError::UnknownType { number, .. } => format!("unknown API key {number}"),
+        error => format!("malformed request header: {error}"),
+    })
 }
 
 /// The text of an error worth a log line; empty for a client that just went away.
