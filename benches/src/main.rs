@@ -9,6 +9,7 @@
 mod cold;
 mod counted;
 mod follow;
+mod metadata;
 mod meter;
 mod pace;
 mod partitions;
@@ -58,6 +59,8 @@ enum Load {
     Rebalance(rebalance::Options),
     /// Creates many partitions and waits until each has its leader.
     Partitions(partitions::Options),
+    /// Asks for the metadata of one topic among many, again and again.
+    Metadata(metadata::Options),
     /// Does a fixed amount of work in lock step, for one who counts what the broker spends.
     Counted(counted::Options),
     /// Runs another program that loads the broker, such as Kafka's own, and says what it cost.
@@ -157,6 +160,7 @@ fn run(load: Load) -> Result<Value> {
         Load::Ready(options) => ready::run(&options),
         Load::Rebalance(options) => rebalance::run(&options),
         Load::Partitions(options) => partitions::run(&options),
+        Load::Metadata(options) => metadata::run(&options),
         Load::Counted(options) => counted::run(&options),
         Load::Program(options) => program::run(&options),
         Load::SendfileLoop(options) => yardstick::sendfile_loop(&options),

@@ -27,7 +27,8 @@ pub(crate) const FETCH_VERSION: i16 = 12;
 const LIST_OFFSETS_VERSION: i16 = 5;
 /// The timestamp that asks for the end of a partition.
 const LATEST: i64 = -1;
-const METADATA_VERSION: i16 = 9;
+/// As [`PRODUCE_VERSION`].
+pub(crate) const METADATA_VERSION: i16 = 9;
 const CREATE_TOPICS_VERSION: i16 = 5;
 const DELETE_TOPICS_VERSION: i16 = 5;
 

@@ -148,6 +148,7 @@ impl<'a> Rounds<'a> {
             How::Start => vec![self.start(peer)?.1],
             How::Restart(stop, fill) => self.restart(peer, stop, fill)?,
             How::Partitions(each) => self.partitions(peer, each)?,
+            How::Topics(count) => self.topics(peer, count)?,
             _ => anyhow::bail!("{} uses the brokers that run all the time", scenario.name),
         };
         Ok(Run::new(scenario.name, peer.name(), round, &printed))
@@ -213,6 +214,22 @@ impl<'a> Rounds<'a> {
         broker.stop(Stop::InOrder)?;
         let again = self.start_again(&mut broker, many(&["ready"]))?;
         Ok(vec![made, produced, again])
+    }
+
+    fn topics(&self, peer: Peer, count: u64) -> Result<Vec<Printed>> {
+        let mut broker = self.start(peer)?.0;
+        let many = |words: &[&str]| {
+            Words::new(words).option("--topics", count).option("--partitions", 1).with("--keep")
+        };
+        let words = many(&["partitions"]).against(&broker, "kept")?;
+        let made = self.load.run(&words).with_context(|| broker.said())?;
+        let words = self.timed(many(&["metadata"]).with("--existing"));
+        let asked = self.load.run(&words.against(&broker, "kept")?);
+        let asked = asked.with_context(|| broker.said())?;
+        broker.stop(Stop::InOrder)?;
+        let words = Words::new(&["ready"]).option("--topics", count).option("--partitions", 1);
+        let again = self.start_again(&mut broker, words)?;
+        Ok(vec![made, asked, again])
     }
 
     fn tool(

@@ -34,6 +34,9 @@ pub(super) enum How {
     /// A broker of its own with 10 topics of so many partitions each: made, produced to, stopped
     /// in order and started again.
     Partitions(u64),
+    /// A broker of its own with so many topics of one partition: made, asked for one of them at a
+    /// time, stopped in order and started again.
+    Topics(u64),
 }
 
 impl How {
@@ -130,6 +133,9 @@ const WRITTEN: Figure = lower("written_per_byte", "disk bytes per byte produced"
 const P50: Figure = lower("latency_p50_us", "latency p50, µs");
 const P99: Figure = lower("latency_p99_us", "latency p99, µs");
 const P999: Figure = lower("latency_p999_us", "latency p99.9, µs");
+const CREATE_TOPICS: Figure = lower("create_seconds", "seconds to create, a topic in a request");
+const RESTART_TOPICS: Figure =
+    lower("restart_seconds", "seconds to start again, all topics take a record");
 const TOOL_RATE: Figure = higher("tool_mb_per_second", "MB per second, as the tool says");
 
 const PRODUCED: &[Figure] = &[MB_PER_CPU, MB_PER_SECOND, MEMORY];
@@ -412,6 +418,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             lower("restart_seconds", "seconds to start again, all partitions take a record").goal(3.0),
             MEMORY,
         ],
+    ),
+    row(
+        "topics-10000",
+        "a broker of 10,000 topics of one partition: made; metadata of one of them, request after request; stopped and started",
+        How::Topics(10_000),
+        &[P50, P99, CREATE_TOPICS, RESTART_TOPICS, MEMORY],
     ),
     row(
         "restart-in-order",
