@@ -1,7 +1,7 @@
 //! Accepting connections, within limits, and ending them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -10,7 +10,7 @@ use std::{
 use klamm_config::{BrokerSettings, NetworkSettings};
 use klamm_env::{
     Watched,
-    net::{Connection, Listener},
+    net::{Connection, Listener, Net},
 };
 use klamm_security::quota::{Kind, Rate};
 use parking_lot::Mutex;
@@ -71,6 +71,8 @@ struct Counts {
     total: usize,
     by_listener: HashMap<Arc<str>, usize>,
     by_ip: HashMap<IpAddr, usize>,
+    /// Limits of addresses that `max.connections.per.ip.overrides` gives by their hosts' names.
+    named: BTreeMap<IpAddr, i32>,
 }
 
 impl Counts {
@@ -82,6 +84,14 @@ impl Counts {
         self.total < unsigned(limits.max_connections)
             && own.is_none_or(|own| of_listener < unsigned(*own))
     }
+
+    /// How many an address may have (`max.connections.per.ip`).
+    fn per_ip(&self, limits: &NetworkSettings, ip: IpAddr) -> usize {
+        let overrides = limits.max_connections_per_ip_overrides.iter();
+        let own = overrides.filter(|(host, _)| host.parse() == Ok(ip)).map(|(_, max)| *max).next();
+        let own = own.or_else(|| self.named.get(&ip).copied());
+        unsigned(own.unwrap_or(limits.max_connections_per_ip))
+    }
 }
 
 /// How fast connections come: in total and by listener.
@@ -89,13 +99,6 @@ impl Counts {
 struct Rates {
     total: Rate,
     by_listener: HashMap<Arc<str>, Rate>,
-}
-
-/// How many an address may have (`max.connections.per.ip`).
-fn per_ip(limits: &NetworkSettings, ip: IpAddr) -> usize {
-    let overrides = limits.max_connections_per_ip_overrides.iter();
-    let own = overrides.filter(|(host, _)| host.parse() == Ok(ip)).map(|(_, max)| *max).next();
-    unsigned(own.unwrap_or(limits.max_connections_per_ip))
 }
 
 impl Connections {
@@ -133,6 +136,31 @@ impl Connections {
         Duration::from_millis(u64::try_from(throttle_ms.min(windows.ms)).unwrap_or(0))
     }
 
+    /// Looks up the hosts that `max.connections.per.ip.overrides` names. As in Kafka this is done
+    /// when the setting is read, not for each connection.
+    ///
+    /// # Errors
+    /// The first name that has no address; the addresses stay those of before.
+    pub(crate) async fn resolve_hosts(
+        &self,
+        net: &dyn Net,
+        limits: &NetworkSettings,
+    ) -> Result<(), String> {
+        let mut named = BTreeMap::new();
+        for (host, max) in &limits.max_connections_per_ip_overrides {
+            if host.parse::<IpAddr>().is_ok() {
+                continue;
+            }
+            let found = net.resolve(host).await;
+            let found = found.map_err(|error| {
+                format!("max.connections.per.ip.overrides names {host}: {error}")
+            })?;
+            named.extend(found.into_iter().map(|ip| (ip, *max)));
+        }
+        self.counts.lock().named = named;
+        Ok(())
+    }
+
     /// Lets listeners look again after the limits changed.
     pub(crate) fn look_again(&self) {
         self.closed.notify_waiters();
@@ -146,8 +174,9 @@ impl Connections {
         ip: IpAddr,
     ) -> Option<Admitted> {
         let mut counts = self.counts.lock();
+        let most = counts.per_ip(limits, ip);
         let of_ip = counts.by_ip.entry(ip).or_insert(0);
-        if *of_ip >= per_ip(limits, ip) {
+        if *of_ip >= most {
             return None;
         }
         *of_ip += 1;

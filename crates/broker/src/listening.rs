@@ -100,6 +100,10 @@ async fn follow(broker: Arc<Broker>, mut served: Served) {
             () = broker.listening.0.notified() => {}
         }
         let settings = broker.settings.load_full();
+        let resolved = broker.connections.resolve_hosts(&*broker.env.net, &settings.network).await;
+        if let Err(error) = resolved {
+            tracing::error!("{error}");
+        }
         let wanted = wanted(&settings);
         let stays = |endpoint: &Endpoint| wanted.contains(endpoint);
         for (endpoint, bell) in served.values().filter(|(endpoint, _)| !stays(endpoint)) {

@@ -159,6 +159,9 @@ impl Server {
             let broker = Arc::clone(&broker);
             async move { broker.transactions.run_timers(Arc::clone(&broker)).await }
         });
+        let network = &broker.settings.load_full().network;
+        let resolved = broker.connections.resolve_hosts(&*broker.env.net, network).await;
+        resolved.map_err(StartError::Config)?;
         let addresses = listening::serve(&broker, bound);
         Ok(Self { broker, addresses })
     }

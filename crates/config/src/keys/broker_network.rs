@@ -32,7 +32,8 @@ keys! { Broker:
     "max.connections.per.ip" Int "2147483647" [at_least(0), cluster_wide]
         "How many connections one client address may hold at once.";
     "max.connections.per.ip.overrides" String "" [cluster_wide]
-        "Connection limits of single addresses, as `host:count` pairs separated by commas.";
+        "Connection limits of single addresses, as `host:count` pairs separated by commas. The \
+         addresses of a host name are looked up at the start and when this changes.";
     "max.connection.creation.rate" Int "2147483647" [at_least(0), cluster_wide]
         "How many connections per second the broker accepts.";
     "connections.max.idle.ms" Long "600000" []

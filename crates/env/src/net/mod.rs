@@ -7,7 +7,7 @@ use std::{
     fmt::Debug,
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -31,6 +31,8 @@ pub trait Net: Send + Sync + Debug {
     ) -> BoxFuture<'a, io::Result<Box<dyn Listener>>>;
     /// Connects to `host:port`.
     fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Connection>>>;
+    /// The addresses of a host; never none.
+    fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 }
 
 /// How a listener and its connections are to be set up.

@@ -6,7 +6,7 @@
 
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     task::{Context, Poll, ready},
 };
@@ -50,6 +50,17 @@ impl Net for TcpNet {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             Ok(Box::new(TcpConnection { stream }) as Box<dyn Connection>)
+        })
+    }
+
+    fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, 0)).await?;
+            let found: Vec<_> = found.map(|address| address.ip()).collect();
+            match found.is_empty() {
+                true => Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address")),
+                false => Ok(found),
+            }
         })
     }
 }
