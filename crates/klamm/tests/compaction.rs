@@ -1,5 +1,5 @@
 //! Compaction through a real broker on a disk in memory: what one damaged log means for the others,
-//! and what the settings of brokers do at once and after a restart.
+//! what the settings of brokers do at once and after a restart, and what limits and retention do.
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
@@ -12,11 +12,12 @@ use std::{
 use klamm::{
     Broker, Random, VirtualNet,
     client::{
-        Client, ConfigResource, FetchOptions, Fetcher, NewTopic, OutgoingRecord, Producer,
-        ProducerOptions, ResourceType, TopicPartition,
+        Client, ConfigResource, FetchOptions, Fetcher, Isolation, NewTopic, OffsetSpec,
+        OutgoingRecord, Producer, ProducerOptions, ResourceType, TopicPartition,
     },
 };
 use klamm_env::Disk;
+use tokio::time::Instant;
 
 const SEED: u64 = 21;
 
@@ -46,7 +47,8 @@ async fn send(client: &Client, topic: &str, count: usize) {
 
 async fn count(client: &Client, topic: &str) -> usize {
     let mut fetcher = Fetcher::new(client.clone(), FetchOptions::default());
-    fetcher.assign(BTreeMap::from([(TopicPartition::new(topic, 0), Some(0))]));
+    let first = first_offset(client, topic).await;
+    fetcher.assign(BTreeMap::from([(TopicPartition::new(topic, 0), Some(first))]));
     let (mut count, mut keys) = (0, BTreeSet::new());
     while !fetcher.is_at_end() {
         for record in fetcher.poll().await.unwrap() {
@@ -118,4 +120,61 @@ async fn settings_of_brokers_take_effect_at_once_and_survive_a_restart() {
     compacted(&client, "t").await;
     set(&client, "1", "log.cleaner.backoff.ms", None).await;
     broker.stop().await.unwrap();
+}
+
+/// Of the records that were superseded those go, and of the others those that are old.
+#[tokio::test(start_paused = true)]
+async fn a_log_is_compacted_and_shortened() {
+    let broker = broker().await;
+    let client = broker.client();
+    create(&client, "t").await;
+    send(&client, "t", 50).await;
+    compacted(&client, "t").await;
+    let both = [("cleanup.policy", "compact,delete"), ("retention.ms", "600000")];
+    let both: Vec<_> = both.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into();
+    let topic = ConfigResource { kind: ResourceType::Topic, name: "t".to_owned() };
+    client.alter_config(&topic, &both, false).await.unwrap();
+    send(&client, "t", 50).await;
+    compacted(&client, "t").await;
+    // Longer than what is kept, and than the pause between two looks at it.
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    // Begins a segment, so that all before it can go.
+    send(&client, "t", 25).await;
+    let gone = async {
+        while first_offset(&client, "t").await < 90 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(1000), gone).await.unwrap();
+    assert!(count(&client, "t").await <= 35, "what is young is there");
+    broker.stop().await.unwrap();
+}
+
+async fn first_offset(client: &Client, topic: &str) -> i64 {
+    let of = BTreeMap::from([(TopicPartition::new(topic, 0), OffsetSpec::Earliest)]);
+    let found = client.list_offsets(&of, Isolation::ReadUncommitted).await.unwrap();
+    found.into_values().next().unwrap().offset.unwrap()
+}
+
+/// How long it takes until a log of some size is compacted.
+async fn compaction_takes(settings: &[(&str, &str)]) -> Duration {
+    let broker = broker().await;
+    let client = broker.client();
+    for (key, value) in settings {
+        set(&client, "", key, Some(value)).await;
+    }
+    create(&client, "t").await;
+    send(&client, "t", 200).await;
+    let begun = Instant::now();
+    compacted(&client, "t").await;
+    let took = begun.elapsed();
+    broker.stop().await.unwrap();
+    took
+}
+
+#[tokio::test(start_paused = true)]
+async fn compaction_takes_its_time_if_it_is_told_to() {
+    let quick = compaction_takes(&[]).await;
+    let slow = compaction_takes(&[("log.cleaner.io.max.bytes.per.second", "2000")]).await;
+    assert!(slow > quick + Duration::from_secs(10), "{slow:?}, and {quick:?} without a limit");
 }
