@@ -3,7 +3,7 @@
 # KAFKA_JARS is the folder of their jars.
 source "$(dirname "$0")/check.sh"
 
-checks="kafka-log-dirs-future kafka-reassign-log-dirs kafka-reassign-any kafka-reassign-verify kafka-log-dirs-cordoned"
+checks="kafka-log-dirs-future kafka-reassign-log-dirs kafka-reassign-any kafka-reassign-verify kafka-log-dirs-cordoned kafka-log-dirs-failed"
 [[ -n ${KLAMM:-} ]] || {
   for name in $checks; do echo "skip $name: there is no program to start with two directories"; done
   exit
@@ -12,7 +12,8 @@ checks="kafka-log-dirs-future kafka-reassign-log-dirs kafka-reassign-any kafka-r
 data=$scratch/data
 port=$((20000 + $$ % 20000))
 BOOTSTRAP=127.0.0.1:$port
-"$KLAMM" serve -l "$BOOTSTRAP" --set "log.dirs=$data/a,$data/b" >"$scratch/broker.log" 2>&1 &
+"$KLAMM" serve -l "$BOOTSTRAP" --set "log.dirs=$data/a,$data/b" --set "metadata.log.dir=$data/meta" \
+  --set log.flush.offset.checkpoint.interval.ms=1000 >"$scratch/broker.log" 2>&1 &
 broker=$!
 trap 'kill -9 "$broker" 2>/dev/null; rm -rf "$scratch"' EXIT
 until (echo >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.05; done
@@ -81,8 +82,36 @@ cordoned() {
   equal "partitions" 3 "$(find "$data/b" -maxdepth 1 -name "$topic-new-*" | wc -l)"
 }
 
+# The directory goes while the broker runs, and a file is in its place. The other one serves on.
+failed() {
+  run kafka.admin.ConfigCommand --bootstrap-server "$BOOTSTRAP" --alter --entity-type brokers --entity-name 1 \
+    --delete-config cordoned.log.dirs
+  connected TopicCommand --create --topic "$topic-both" --partitions 12
+  eventually all_made
+  local lost
+  lost=$(ls -d "$data/b/$topic-both"-* | wc -l)
+  ((lost > 0))
+  rm -rf "$data/b"
+  touch "$data/b"
+  eventually is_offline
+  local gone
+  gone=$(connected TopicCommand --describe --topic "$topic-both" --unavailable-partitions | grep -c "Leader: none")
+  equal "partitions without a leader" "$lost" "$gone"
+  connected TopicCommand --create --topic "$topic-after" --partitions 2
+  contains "$(run org.apache.kafka.tools.ProducerPerformance --bootstrap-server "$BOOTSTRAP" --topic "$topic-after" \
+    --num-records 100 --record-size 100 --throughput -1)" "100 records sent"
+  equal "partitions" 2 "$(find "$data/a" -maxdepth 1 -name "$topic-after-*" | wc -l)"
+}
+all_made() { equal "partitions" 12 "$(find "$data" -name "$topic-both-*" | wc -l)"; }
+is_offline() {
+  local answer
+  answer=$(connected LogDirsCommand --describe --topic-list "$topic-both")
+  equal "failed" 1 "$(grep -o 'KafkaStorageException' <<<"$answer" | wc -l)"
+}
+
 check kafka-log-dirs-future future
 check kafka-reassign-log-dirs moved
 check kafka-reassign-any any
 check kafka-reassign-verify verify
 check kafka-log-dirs-cordoned cordoned
+check kafka-log-dirs-failed failed
