@@ -25,12 +25,13 @@ use crate::{
     moves,
     open_logs::{Unopened, open_logs},
     partition::{Partition, Topic},
+    share::store::SHARE_STATE_TOPIC,
     transactions::TRANSACTIONS_TOPIC,
 };
 
 /// Topics of the broker itself.
 pub(crate) fn is_internal(topic: &str) -> bool {
-    matches!(topic, OFFSETS_TOPIC | TRANSACTIONS_TOPIC | "__share_group_state")
+    matches!(topic, OFFSETS_TOPIC | TRANSACTIONS_TOPIC | SHARE_STATE_TOPIC)
 }
 
 /// Opens all logs that the metadata knows and takes up all partitions.
@@ -92,6 +93,7 @@ pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Del
     }
     if !gone.is_empty() {
         broker.groups.topics_deleted(broker, &gone);
+        broker.shares.topics_deleted(broker, &gone);
     }
     let mut changed: Vec<_> = delta.topics_created.iter().copied().collect();
     changed.extend(delta.partitions_changed.iter().map(|(topic, _)| *topic));
@@ -246,6 +248,7 @@ async fn take_up(
         match &*topic.name {
             OFFSETS_TOPIC => broker.groups.take_up(broker, partition),
             TRANSACTIONS_TOPIC => broker.transactions.take_up(broker, partition),
+            SHARE_STATE_TOPIC => broker.shares.stores.take_up(broker, partition),
             _ => {}
         }
     }
@@ -280,6 +283,7 @@ async fn give_up(broker: &Arc<Broker>, name: &str) {
     match name {
         OFFSETS_TOPIC => broker.groups.give_up(broker),
         TRANSACTIONS_TOPIC => broker.transactions.give_up(),
+        SHARE_STATE_TOPIC => broker.shares.stores.give_up(),
         _ => {}
     }
     let delay = topic.config.load().file_delete_delay_ms;
@@ -360,6 +364,18 @@ pub(crate) fn internal_topic_configs(broker: &Broker, topic: &str) -> Vec<(Strin
                 ("min.insync.replicas", of.topic_min_isr.min(replicas.into()).to_string()),
                 ("segment.bytes", of.topic_segment_bytes.to_string()),
                 ("unclean.leader.election.enable", "false".to_owned()),
+            ])
+        }
+        SHARE_STATE_TOPIC => {
+            let of = &settings.share_state;
+            let replicas = of.topic_replication_factor.min(replicas_max(broker));
+            own(&[
+                ("cleanup.policy", "delete".to_owned()),
+                ("compression.type", "uncompressed".to_owned()),
+                ("min.insync.replicas", of.topic_min_isr.min(replicas.into()).to_string()),
+                // What is not needed any more is deleted by its coordinator.
+                ("retention.ms", "-1".to_owned()),
+                ("segment.bytes", of.topic_segment_bytes.to_string()),
             ])
         }
         _ => Vec::new(),

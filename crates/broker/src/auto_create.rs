@@ -12,7 +12,10 @@ use klamm_protocol::{
     },
 };
 
-use crate::{assignments, broker::Broker, groups::OFFSETS_TOPIC, transactions::TRANSACTIONS_TOPIC};
+use crate::{
+    assignments, broker::Broker, groups::OFFSETS_TOPIC, share::store::SHARE_STATE_TOPIC,
+    transactions::TRANSACTIONS_TOPIC,
+};
 
 /// Makes topics and waits until this broker serves them. Gives what became of each; a topic that
 /// was there already is no error.
@@ -53,6 +56,10 @@ fn wanted<'a>(broker: &Broker, name: &'a str) -> CreatableTopic<'a> {
         TRANSACTIONS_TOPIC => {
             (transactions.topic_num_partitions, transactions.topic_replication_factor)
         }
+        SHARE_STATE_TOPIC => (
+            settings.share_state.topic_num_partitions,
+            settings.share_state.topic_replication_factor,
+        ),
         _ => (-1, -1),
     };
     let replication = replication.min(assignments::replicas_max(broker));

@@ -29,6 +29,7 @@ use crate::{
     partition::{Partition, Topic},
     producer_ids::ProducerIds,
     quotas::Quotas,
+    share::Shares,
     telemetry::Telemetry,
     topics::Topics,
     transactions::Transactions,
@@ -51,6 +52,7 @@ pub(crate) struct Broker {
     /// Partitions whose logs could not be opened for want of room.
     pub(crate) wait_for_room: WaitForRoom,
     pub(crate) groups: Groups,
+    pub(crate) shares: Shares,
     pub(crate) cleaner: Cleaner,
     pub(crate) watermarks: Watermarks,
     pub(crate) moves: Moves,

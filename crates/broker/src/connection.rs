@@ -124,6 +124,7 @@ impl Task {
                 self.broker.metrics.wait(timing.row, -1);
             }
         }
+        self.broker.shares.disconnected(&self.broker, self.peer.address);
         ended
     }
 

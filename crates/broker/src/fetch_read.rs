@@ -1,10 +1,10 @@
 //! Reading what a fetch wants: ranges of files first, then pieces that can be sent.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use klamm_env::{
-    disk,
+    File, disk,
     net::{BoxFuture, Piece},
 };
 use klamm_log::{AbortedTransaction, Log, ReadError, Slice, Wait, planted::planted};
@@ -252,6 +252,32 @@ fn legacy_format(version: i16) -> Option<LegacyFormat> {
     }
 }
 
+/// Makes a piece of a range of a file; none if the disk would have to be waited for.
+pub(crate) fn piece(
+    file: &Arc<dyn File>,
+    position: u64,
+    len: u64,
+    wait: Wait,
+) -> io::Result<Option<Piece>> {
+    if len > GATHER_BYTES_MAX {
+        match wait {
+            Wait::No if !file.is_cached(position, len) => return Ok(None),
+            Wait::Yes => drop(file.prefetch(position, len)),
+            Wait::No => {}
+        }
+        return Ok(Some(Piece::File { file: Arc::clone(file), offset: position, len }));
+    }
+    let mut buf = vec![0; usize::try_from(len).unwrap_or(0)];
+    let read = match wait {
+        Wait::No => file.try_read_at(&mut buf, position)?,
+        Wait::Yes => Some(file.read_at(&mut buf, position)?),
+    };
+    Ok(read.map(|read| {
+        buf.truncate(read);
+        Piece::Bytes(Bytes::from(buf))
+    }))
+}
+
 impl Part {
     /// Makes a piece of the range; false if the disk would have to be waited for.
     fn load(&mut self, wait: Wait) -> bool {
@@ -279,27 +305,9 @@ impl Part {
             return true;
         }
         let Some(Slice { file: Some(file), position, len, .. }) = &self.slice else { return true };
-        let (file, position, len) = (Arc::clone(file), *position, *len);
-        if len > GATHER_BYTES_MAX {
-            match wait {
-                Wait::No if !file.is_cached(position, len) => return false,
-                Wait::Yes => drop(file.prefetch(position, len)),
-                Wait::No => {}
-            }
-            self.piece = Some(Piece::File { file, offset: position, len });
-            return true;
-        }
-        let mut buf = vec![0; usize::try_from(len).unwrap_or(0)];
-        let read = match wait {
-            Wait::No => file.try_read_at(&mut buf, position),
-            Wait::Yes => file.read_at(&mut buf, position).map(Some),
-        };
-        match read {
+        match piece(file, *position, *len, wait) {
             Ok(None) => return false,
-            Ok(Some(read)) => {
-                buf.truncate(read);
-                self.piece = Some(Piece::Bytes(Bytes::from(buf)));
-            }
+            Ok(piece) => self.piece = piece,
             Err(_) => self.fail(),
         }
         true

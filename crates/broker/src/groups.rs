@@ -369,6 +369,7 @@ fn settings(broker: &Broker) -> Settings {
         append_timeout_ms: i64::from(offsets.commit_timeout_ms),
         consumer: groups.consumer.clone(),
         streams: groups.streams.clone(),
+        share: groups.share,
         ..Settings::default()
     }
 }
@@ -449,7 +450,7 @@ async fn load(broker: &Arc<Broker>, shard: &Arc<Shard>) -> std::io::Result<()> {
     let work = move || {
         let mut state = reader.state.lock();
         replay(&reader.partition, limit, |replayed| match replayed {
-            Replayed::Record { producer_id, key, value } => {
+            Replayed::Record { producer_id, key, value, .. } => {
                 if let Err(error) = state.coordinator.apply_in(now_ms, producer_id, key, value) {
                     tracing::warn!("{OFFSETS_TOPIC}-{}: {error}", reader.partition.index);
                 }

@@ -33,6 +33,7 @@ mod replay;
 mod request;
 mod rules;
 mod server;
+mod share;
 pub mod takeover;
 mod tasks;
 mod telemetry;

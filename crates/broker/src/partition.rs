@@ -327,9 +327,9 @@ impl Wait {
     }
 }
 
-/// Those who wait for a partition.
+/// Those who wait for something.
 #[derive(Debug, Default)]
-struct Waiters {
+pub(crate) struct Waiters {
     /// So that an append that nobody waits for takes no lock.
     count: AtomicUsize,
     /// How often there was something new.
@@ -339,7 +339,7 @@ struct Waiters {
 }
 
 impl Waiters {
-    fn add(&self, wait: &Arc<Wait>) -> u64 {
+    pub(crate) fn add(&self, wait: &Arc<Wait>) -> u64 {
         let place = self.next.fetch_add(1, Ordering::Relaxed).unsigned_abs();
         let mut list = self.list.lock();
         list.push((place, Arc::clone(wait)));
@@ -351,13 +351,13 @@ impl Waiters {
         Registered { waiters: self, place: self.add(wait) }
     }
 
-    fn remove(&self, place: u64) {
+    pub(crate) fn remove(&self, place: u64) {
         let mut list = self.list.lock();
         list.retain(|(other, _)| *other != place);
         self.count.store(list.len(), Ordering::SeqCst);
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // Between what is new and the look for who waits; who waits registers before it looks.
         self.changes.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);

@@ -16,6 +16,7 @@ const READ_BYTES: u64 = 1 << 20;
 pub(crate) enum Replayed<'a> {
     /// A record.
     Record {
+        offset: i64,
         /// The producer, if the record is part of a transaction.
         producer_id: Option<i64>,
         key: &'a [u8],
@@ -69,7 +70,8 @@ pub(crate) fn replay_batch(
                 each(Replayed::End { producer_id: view.producer_id(), committed });
             }
         } else if let Some(key) = record.key {
-            each(Replayed::Record { producer_id, key, value: record.value });
+            let (offset, value) = (record.offset, record.value);
+            each(Replayed::Record { offset, producer_id, key, value });
         }
     }
     Ok(())

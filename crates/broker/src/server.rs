@@ -45,6 +45,7 @@ use crate::{
     producer_ids::ProducerIds,
     quotas::Quotas,
     rules::Rules,
+    share::Shares,
     tasks,
     telemetry::Telemetry,
     topics::Topics,
@@ -113,6 +114,7 @@ impl Server {
             topics: Topics::default(),
             wait_for_room: WaitForRoom::default(),
             groups: Groups::default(),
+            shares: Shares::default(),
             cleaner: Cleaner::new(&env.random),
             loggers,
             watermarks: Watermarks::default(),
@@ -158,6 +160,10 @@ impl Server {
         tokio::spawn({
             let broker = Arc::clone(&broker);
             async move { broker.transactions.run_timers(Arc::clone(&broker)).await }
+        });
+        tokio::spawn({
+            let broker = Arc::clone(&broker);
+            async move { broker.shares.run_timers(Arc::clone(&broker)).await }
         });
         let network = &broker.settings.load_full().network;
         let resolved = broker.connections.resolve_hosts(&*broker.env.net, network).await;

@@ -1,6 +1,7 @@
 //! Groups: what holds for all of a protocol, and what one of them has of its own.
 
 use crate::effective::Effective;
+use crate::share::ShareGroupSettings;
 
 /// Groups of consumers.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +12,8 @@ pub struct GroupSettings {
     pub consumer: ConsumerGroupSettings,
     /// Groups of the streams protocol.
     pub streams: StreamsGroupSettings,
+    /// Share groups (KIP-932).
+    pub share: ShareGroupSettings,
     /// `group.initial.rebalance.delay.ms`.
     pub initial_rebalance_delay_ms: i32,
     /// `group.min.session.timeout.ms`.
@@ -30,6 +33,7 @@ impl GroupSettings {
                 .to_vec(),
             consumer: ConsumerGroupSettings::of(of),
             streams: StreamsGroupSettings::of(of),
+            share: ShareGroupSettings::of(of),
             initial_rebalance_delay_ms: of.int("group.initial.rebalance.delay.ms"),
             min_session_timeout_ms: of.int("group.min.session.timeout.ms"),
             max_session_timeout_ms: of.int("group.max.session.timeout.ms"),
@@ -71,7 +75,7 @@ impl Default for GroupTimes {
 }
 
 impl GroupTimes {
-    fn of(of: &Effective, protocol: &str) -> Self {
+    pub(crate) fn of(of: &Effective, protocol: &str) -> Self {
         let time = |rest: &str| of.int(&format!("group.{protocol}.{rest}"));
         let limits = |rest: &str| (time(&format!("min.{rest}")), time(&format!("max.{rest}")));
         Self {
@@ -84,7 +88,11 @@ impl GroupTimes {
         }
     }
 
-    fn with_own<'a>(self, protocol: &str, own: &impl Fn(&str) -> Option<&'a str>) -> Self {
+    pub(crate) fn with_own<'a>(
+        self,
+        protocol: &str,
+        own: &impl Fn(&str) -> Option<&'a str>,
+    ) -> Self {
         let time = |rest: &str, otherwise: i32, limits| {
             own_number(own(&format!("{protocol}.{rest}")), otherwise, limits)
         };
@@ -111,7 +119,7 @@ impl GroupTimes {
 
 /// A number that a group has of its own, or else what holds for all. The limits may have changed
 /// since the group's value was set.
-fn own_number(own: Option<&str>, otherwise: i32, (min, max): (i32, i32)) -> i32 {
+pub(crate) fn own_number(own: Option<&str>, otherwise: i32, (min, max): (i32, i32)) -> i32 {
     let own = own.and_then(|text| text.trim().parse::<i32>().ok());
     own.map_or(otherwise, |value| value.max(min).min(max))
 }

@@ -26,6 +26,7 @@ mod key;
 mod listener;
 mod rule;
 mod settings;
+mod share;
 mod topic;
 mod value;
 
@@ -44,5 +45,6 @@ pub use settings::{
     BrokerSettings, CleanerSettings, LogSettings, NetworkSettings, NodeSettings, ObserveSettings,
     OffsetsSettings, QuorumSettings, QuotaSettings, RequestSettings, TopicDefaults,
 };
+pub use share::{OffsetReset, ShareGroupSettings, ShareStateSettings};
 pub use topic::{CleanupPolicy, Compression, RemoteConfig, TimestampType, TopicConfig};
 pub use value::Value;

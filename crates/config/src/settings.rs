@@ -11,6 +11,7 @@ use crate::keys;
 use crate::listener::{
     Endpoint, HostPort, Listeners, Voter, parse_host_ports, parse_ip_overrides, parse_voters,
 };
+use crate::share::ShareStateSettings;
 use crate::value::Value;
 
 /// Everything that the broker reads from its configuration, except what belongs to topics.
@@ -42,6 +43,8 @@ pub struct BrokerSettings {
     pub observe: ObserveSettings,
     /// The log directories.
     pub disk: crate::DiskSettings,
+    /// The store of what share groups have read.
+    pub share_state: ShareStateSettings,
 }
 
 impl BrokerSettings {
@@ -65,6 +68,7 @@ impl BrokerSettings {
             quotas: QuotaSettings::of(config),
             observe: ObserveSettings::of(config),
             disk: crate::DiskSettings::of(config),
+            share_state: ShareStateSettings::of(config),
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::name::{Name, opt_text, text};
 use crate::offsets::{OffsetKey, View};
 use crate::records;
 use crate::registry::AnyGroup;
-use crate::streams;
+use crate::{share, streams};
 
 /// From this version on a group that is not there is an error and not only dead.
 const NOT_FOUND_FROM: i16 = 6;
@@ -96,7 +96,12 @@ impl Coordinator {
                 draft.records
             }
             Some(AnyGroup::Streams(group)) => streams::tombstones(group),
-            _ => vec![records::group_tombstone(name)],
+            Some(AnyGroup::Share(group)) => {
+                let mut draft = share::draft::Draft::new((**group).clone());
+                draft.remove_all();
+                draft.records
+            }
+            Some(AnyGroup::Classic(_)) | None => vec![records::group_tombstone(name)],
         }
     }
 }

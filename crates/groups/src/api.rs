@@ -20,6 +20,8 @@ use klamm_protocol::messages::{
 };
 use klamm_transactions::Guard;
 
+use crate::share::{ShareRequest, ShareResponse};
+
 /// Names a request that waits for its response; chosen by the driver, unique among those waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
@@ -91,6 +93,8 @@ pub enum Request {
     },
     /// The groups of a DeleteGroups that live in this shard.
     DeleteGroups(Vec<String>),
+    /// About share groups (KIP-932).
+    Share(ShareRequest),
 }
 
 /// The answer to a [`Request`] of the same name.
@@ -128,6 +132,8 @@ pub enum Response {
     List(Vec<ListedGroup<'static>>),
     /// To a DeleteGroups, in the order asked, duplicates dropped.
     DeleteGroups(Vec<DeletableGroupResult<'static>>),
+    /// About share groups.
+    Share(ShareResponse),
 }
 
 /// What a member of a streams group is told.

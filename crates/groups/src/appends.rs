@@ -241,6 +241,7 @@ impl Response {
             Self::DeleteGroups(results) => {
                 Self::DeleteGroups(crate::admin::all_failed(results, code))
             }
+            Self::Share(r) => Self::Share(r.refused(told)),
             other => other,
         }
     }

@@ -53,6 +53,8 @@ pub struct Coordinator {
     pub(crate) stale: BTreeSet<Name>,
     /// What of streams groups is not in the log.
     pub(crate) streams: BTreeMap<Name, streams::Volatile>,
+    /// Share groups whose state is being made in the store.
+    pub(crate) share_initializing: BTreeSet<Name>,
     /// Of the call in progress.
     pub(crate) effects: Vec<Effect>,
     /// Of the call in progress.
@@ -72,6 +74,7 @@ impl Coordinator {
             topics_version: 0,
             stale: BTreeSet::new(),
             streams: BTreeMap::new(),
+            share_initializing: BTreeSet::new(),
             effects: Vec::new(),
             now_ms: 0,
         }
@@ -121,6 +124,7 @@ impl Coordinator {
             Request::Describe(names) => self.describe(token, version, &names),
             Request::List { states, types } => self.list(token, &states, &types),
             Request::DeleteGroups(names) => self.delete_groups(token, version, names),
+            Request::Share(request) => self.share(token, context, request),
         }
         self.take_effects()
     }
@@ -172,6 +176,7 @@ impl Coordinator {
     pub fn topics_deleted(&mut self, now_ms: i64, topics: &[(&str, Uuid)]) -> Vec<Effect> {
         self.now_ms = now_ms;
         self.forget_topics(topics);
+        self.forget_share_topics(topics);
         self.take_effects()
     }
 
@@ -203,6 +208,7 @@ impl Coordinator {
         }
         self.stale.clear();
         self.streams.clear();
+        self.share_initializing.clear();
         self.timers.clear();
         self.offsets = Offsets::default();
         self.take_effects()
@@ -246,6 +252,7 @@ impl Coordinator {
         if self.with_group(name, |shard, group| shard.resume(group)).is_none() {
             self.resume_consumer(name);
             self.resume_streams(name);
+            self.resume_share(name);
         }
     }
 
@@ -253,6 +260,7 @@ impl Coordinator {
     fn fence_any(&mut self, group: &Name, member: &Name) {
         self.fence_consumer(group, member);
         self.fence_streams(group, member);
+        self.fence_share(group, member);
     }
 
     /// Works on a classic group, if it exists.

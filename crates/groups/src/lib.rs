@@ -21,6 +21,7 @@ mod records;
 mod registry;
 mod replay;
 mod settings;
+pub mod share;
 mod streams;
 mod summary;
 mod timers;

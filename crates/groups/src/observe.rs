@@ -47,5 +47,6 @@ fn members(group: &AnyGroup) -> usize {
         AnyGroup::Classic(group) => group.size(),
         AnyGroup::Consumer(group) => group.members.size(),
         AnyGroup::Streams(group) => group.members.size(),
+        AnyGroup::Share(group) => group.members.size(),
     }
 }

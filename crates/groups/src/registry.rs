@@ -14,6 +14,7 @@ use crate::streams::StreamsGroup;
 
 /// The protocol type of streams groups in ListGroups.
 const STREAMS_PROTOCOL: &str = "streams";
+use crate::share::ShareGroup;
 
 /// A group of any protocol.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(crate) enum AnyGroup {
     Classic(Box<classic::Group>),
     Consumer(Box<ConsumerGroup>),
     Streams(Box<StreamsGroup>),
+    Share(Box<ShareGroup>),
 }
 
 impl AnyGroup {
@@ -29,6 +31,7 @@ impl AnyGroup {
             Self::Classic(group) => &group.id,
             Self::Consumer(group) => &group.id,
             Self::Streams(group) => &group.id,
+            Self::Share(group) => &group.id,
         }
     }
 
@@ -37,6 +40,7 @@ impl AnyGroup {
             Self::Classic(group) => group.state == classic::State::Empty,
             Self::Consumer(group) => group.is_empty(),
             Self::Streams(group) => group.is_empty(),
+            Self::Share(group) => group.is_empty(),
         }
     }
 
@@ -46,6 +50,7 @@ impl AnyGroup {
             Self::Classic(group) => group.state.name(),
             Self::Consumer(group) => group.state().name(),
             Self::Streams(group) => group.state().name(),
+            Self::Share(group) => group.state_name(),
         }
     }
 
@@ -55,6 +60,7 @@ impl AnyGroup {
             Self::Classic(_) => "classic",
             Self::Consumer(_) => "consumer",
             Self::Streams(_) => "streams",
+            Self::Share(_) => "share",
         }
     }
 
@@ -63,6 +69,7 @@ impl AnyGroup {
             Self::Classic(group) => group.protocol_type.as_deref(),
             Self::Consumer(_) => Some(CONSUMER_PROTOCOL),
             Self::Streams(_) => Some(STREAMS_PROTOCOL),
+            Self::Share(_) => Some("share"),
         }
     }
 
@@ -72,6 +79,7 @@ impl AnyGroup {
             Self::Classic(group) => group.is_subscribed(topic),
             Self::Consumer(group) => group.is_subscribed(topic),
             Self::Streams(group) => group.is_subscribed(topic),
+            Self::Share(group) => group.is_subscribed(topic),
         }
     }
 
@@ -81,6 +89,7 @@ impl AnyGroup {
             Self::Classic(_) => false,
             Self::Consumer(group) => group.is_subscribed(topic),
             Self::Streams(group) => group.needs(topic),
+            Self::Share(group) => group.is_subscribed(topic),
         }
     }
 
@@ -103,6 +112,11 @@ impl AnyGroup {
             Self::Streams(group) => Some(group),
             _ => None,
         }
+    }
+
+    /// Whether it keeps no committed offsets: what share groups have is in their own store.
+    pub(crate) fn is_share(&self) -> bool {
+        matches!(self, Self::Share(_))
     }
 }
 
@@ -160,6 +174,7 @@ impl Registry {
     /// A consumer group that a record read from the log changes.
     pub(crate) fn consumer_mut(&mut self, id: &str) -> Option<&mut ConsumerGroup> {
         match self.slots.get_mut(id)?.live.as_mut()? {
+            AnyGroup::Classic(_) | AnyGroup::Share(_) => None,
             AnyGroup::Consumer(group) => Some(group),
             _ => None,
         }
@@ -171,6 +186,19 @@ impl Registry {
             AnyGroup::Streams(group) => Some(group),
             _ => None,
         }
+    }
+
+    /// A share group that a record read from the log changes.
+    pub(crate) fn share_mut(&mut self, id: &str) -> Option<&mut ShareGroup> {
+        match self.slots.get_mut(id)?.live.as_mut()? {
+            AnyGroup::Share(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// Whether requests act on a share group of this name.
+    pub(crate) fn is_share(&self, id: &str) -> bool {
+        self.live(id).is_some_and(AnyGroup::is_share)
     }
 
     pub(crate) fn all_live(&self) -> impl Iterator<Item = &AnyGroup> {

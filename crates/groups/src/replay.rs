@@ -14,6 +14,8 @@ use crate::coordinator::Coordinator;
 use crate::name::{Name, opt_name};
 use crate::offsets::{Committed, OffsetKey};
 use crate::registry::AnyGroup;
+use crate::share::ShareGroup;
+use crate::share::record::Record as ShareRecord;
 use crate::streams::{StreamsGroup, record as streams};
 
 /// What became of a record.
@@ -101,6 +103,17 @@ impl Coordinator {
                 }
                 _ => {}
             },
+            Key::ShareGroupMetadata(_)
+            | Key::ShareGroupMemberMetadata(_)
+            | Key::ShareGroupTargetAssignmentMetadata(_)
+            | Key::ShareGroupTargetAssignmentMember(_)
+            | Key::ShareGroupCurrentMemberAssignment(_)
+            | Key::ShareGroupStatePartitionMetadata(_) => {
+                let value = value.map(read).transpose()?;
+                if let Some((group, record)) = ShareRecord::read(&key, value) {
+                    self.replay_share(&group, record);
+                }
+            }
             _ => return self.replay_modern(&key, value.map(read).transpose()?),
         }
         Ok(Replayed::Applied)
@@ -139,6 +152,26 @@ impl Coordinator {
             self.registry.put_any(AnyGroup::Streams(group));
         }
         if let Some(group) = self.registry.streams_mut(name) {
+            group.apply(record);
+        }
+    }
+
+    /// The same for a share group.
+    fn replay_share(&mut self, name: &Name, record: ShareRecord) {
+        if record == ShareRecord::Group(None) {
+            if self.registry.is_share(name) {
+                self.registry.remove(name);
+            }
+            return;
+        }
+        if !self.registry.is_share(name) {
+            if record.takes_away() {
+                return;
+            }
+            let group = Box::new(ShareGroup::new(name.clone()));
+            self.registry.put_any(AnyGroup::Share(group));
+        }
+        if let Some(group) = self.registry.share_mut(name) {
             group.apply(record);
         }
     }

@@ -1,6 +1,6 @@
 //! What an operator may set about groups, under Kafka's names.
 
-use klamm_config::{ConsumerGroupSettings, StreamsGroupSettings};
+use klamm_config::{ConsumerGroupSettings, ShareGroupSettings, StreamsGroupSettings};
 
 /// The limits and times of one coordinator. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub consumer: ConsumerGroupSettings,
     /// Groups of the streams protocol (KIP-1071).
     pub streams: StreamsGroupSettings,
+    /// Share groups (KIP-932).
+    pub share: ShareGroupSettings,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             append_timeout_ms: 5_000,
             consumer: ConsumerGroupSettings::default(),
             streams: StreamsGroupSettings::default(),
+            share: ShareGroupSettings::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod fetch;
 mod groups;
 mod offsets;
 mod produce;
+mod share;
 mod streams_group;
 mod transactions;
 
@@ -21,6 +22,10 @@ pub(crate) use produce::{
     OnItsWay, Produced, begin_produce, end_produce, new_batch, produce, producer_id,
 };
 
+pub(crate) use share::{
+    Said, Shared, SharedRecord, Sharer, alter_group, find_share_coordinator, produce_values,
+    share_acknowledge, share_fetch, share_heartbeat,
+};
 pub(crate) use streams_group::{Beat, streams_heartbeat};
 pub(crate) use transactions::{
     Producer, TxnTopic, add_partition, end_transaction, find_transaction_coordinator,

@@ -25,6 +25,9 @@ pub(crate) const METADATA_DIR: &str = "/data/a/__cluster_metadata-0";
 /// How long a member of the consumer protocol may be silent, milliseconds.
 pub(crate) const CONSUMER_SESSION_MS: i64 = 3_000;
 
+/// How long a member of the share group may hold a record, milliseconds.
+pub(crate) const SHARE_LOCK_MS: i64 = 1_500;
+
 /// The longest that a start may take, whatever the disk does.
 const START: Duration = Duration::from_secs(60);
 
@@ -167,6 +170,17 @@ fn config(world: &World) -> Result<BrokerConfig, String> {
         ("group.streams.heartbeat.interval.ms", "500".to_owned()),
         ("group.streams.assignment.interval.ms", "200".to_owned()),
         ("group.streams.initial.rebalance.delay.ms", "300".to_owned()),
+        ("group.share.min.session.timeout.ms", "100".to_owned()),
+        ("group.share.session.timeout.ms", CONSUMER_SESSION_MS.to_string()),
+        ("group.share.min.heartbeat.interval.ms", "100".to_owned()),
+        ("group.share.heartbeat.interval.ms", "500".to_owned()),
+        ("group.share.assignment.interval.ms", "200".to_owned()),
+        ("group.share.min.record.lock.duration.ms", "1000".to_owned()),
+        ("group.share.record.lock.duration.ms", SHARE_LOCK_MS.to_string()),
+        ("share.coordinator.state.topic.num.partitions", "3".to_owned()),
+        ("share.coordinator.snapshot.update.records.per.snapshot", "20".to_owned()),
+        ("share.coordinator.state.topic.prune.interval.ms", "2000".to_owned()),
+        ("share.coordinator.cold.partition.snapshot.interval.ms", "1500".to_owned()),
         ("log.retention.check.interval.ms", plan.retention_check_ms.to_string()),
         ("log.flush.offset.checkpoint.interval.ms", checkpoint_ms.clone()),
         ("log.flush.start.offset.checkpoint.interval.ms", checkpoint_ms.clone()),

@@ -70,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) modern_statics: u64,
     /// Members of a streams group.
     pub(crate) streams_members: u64,
+    /// Members of a share group.
+    pub(crate) sharers: u64,
     /// The longest pause of a client between two requests, milliseconds.
     pub(crate) think_ms: u64,
     /// The largest value of a record, bytes.
@@ -165,6 +167,7 @@ impl Plan {
             modern_members: if random.chance(1, 2) { between(1, 4) } else { 0 },
             modern_statics: if random.chance(1, 3) { between(1, 2) } else { 0 },
             streams_members: if random.chance(1, 3) { between(1, 4) } else { 0 },
+            sharers: if random.chance(1, 2) { between(1, 3) } else { 0 },
         }
     }
 }

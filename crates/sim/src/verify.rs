@@ -1,11 +1,11 @@
 //! After the faults have ended: everything must be served, and everything must be there.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use klamm_protocol::ErrorCode;
 
 use crate::{
-    actors::{admin, keeper, transactor::PARTITIONS},
+    actors::{admin, keeper, sharer, transactor::PARTITIONS},
     calls::{
         EARLIEST, LATEST, Produced, Session, Want, committed, describe_topic, fetch, heartbeat,
         join, list_offset, new_batch, produce, read_committed, sync,
@@ -18,8 +18,11 @@ use crate::{
 /// How long everything may take to be served again, milliseconds.
 const BOUND_MS: i64 = 60_000;
 
+/// After so many fetches that brought nothing the share group has everything.
+const DRAINED_AFTER: u32 = 20;
+
 /// Checks the whole cluster.
-pub(crate) async fn verify(world: &World, round: u64) {
+pub(crate) async fn verify(world: &Arc<World>, round: u64) {
     let mut client = world.client(&format!("verify-{round}"));
     admin::refresh(world, &mut client).await;
     let topics = world.topics.lock().clone();
@@ -36,6 +39,7 @@ pub(crate) async fn verify(world: &World, round: u64) {
     }
     read_in_session(world, &mut client, &places, deadline).await;
     read_transactions(world, &mut client, deadline).await;
+    drain_shares(world, round, deadline).await;
     let asked: Vec<(String, Place)> = world.oracle().commits.keys().cloned().collect();
     for (group, place) in asked {
         read_commit(world, &mut client, &group, &place, deadline).await;
@@ -209,6 +213,27 @@ async fn read_transactions(world: &World, client: &mut Client, deadline: i64) {
         found.insert(index, values);
     }
     world.oracle().committed_read_whole(&found);
+}
+
+/// Takes part in the share group, whose members are gone, until everything was delivered.
+async fn drain_shares(world: &Arc<World>, round: u64, deadline: i64) {
+    let name = format!("drain-{round}");
+    let Some(mut member) = sharer::Member::new(world, &name) else { return };
+    let client = world.client(&name);
+    let mut idle = 0;
+    while idle < DRAINED_AFTER {
+        let before = world.stats().records_read;
+        member.beat().await;
+        member.work(false).await;
+        let got_some = world.stats().records_read > before;
+        idle = if got_some || !member.is_served() { 0 } else { idle + 1 };
+        let violated = !world.oracle().violations.is_empty();
+        let what = "the share group is not served";
+        if violated || (idle == 0 && !may_retry(world, &client, deadline, what).await) {
+            return;
+        }
+    }
+    world.oracle().share_drained();
 }
 
 async fn read_commit(

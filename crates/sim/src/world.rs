@@ -23,7 +23,7 @@ use crate::{
     disk::FaultyDir,
     machine::METADATA_DIR,
     oracle::{Oracle, Place},
-    plan::Plan,
+    plan::{Event, Plan},
     trace::Trace,
 };
 
@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) topics: Mutex<BTreeMap<String, Topic>>,
     /// The topic of the transactions, which nobody else uses.
     pub(crate) txn_topic: Mutex<Option<TxnTopic>>,
+    /// The topic of the share group, which nobody else uses.
+    pub(crate) share_topic: Mutex<Option<TxnTopic>>,
     /// The log directory that is broken now.
     pub(crate) broken: Mutex<Option<String>>,
     /// Partitions that were told to go to another directory: for a moment the metadata have them in
@@ -81,6 +83,7 @@ impl World {
             clock: Clock::following_runtime(EPOCH_MS),
             topics: Mutex::default(),
             txn_topic: Mutex::default(),
+            share_topic: Mutex::default(),
             broken: Mutex::default(),
             moved: Mutex::default(),
             metadata: FaultyDir::new(METADATA_DIR),
@@ -144,6 +147,12 @@ impl World {
     /// Whether clients go on.
     pub(crate) fn is_running(&self) -> bool {
         !self.over.load(Ordering::Relaxed)
+    }
+
+    /// Whether links break only if the machine does.
+    pub(crate) fn has_good_links(&self) -> bool {
+        let plan = &self.plan;
+        !plan.bad_links && plan.events.iter().all(|(event, _)| *event != Event::Links)
     }
 
     /// The compacted topic is there.

@@ -400,6 +400,58 @@ metadata_shell() {
   contains "$(run org.apache.kafka.shell.MetadataShell --snapshot "$snapshot" ls /image/topics/byName)" "$topic"
 }
 
+share_groups() { connected consumer.group.ShareGroupCommand "$@"; }
+console_share_consumer() { connected consumer.ConsoleShareConsumer --timeout-ms 20000 "$@"; }
+share=$PREFIX-share
+
+# What is rejected is gone; what is accepted as well.
+share_console() {
+  configs --alter --entity-type groups --entity-name "$share" --add-config share.auto.offset.reset=earliest
+  topics --create --topic "$share" --partitions 1
+  numbers 1 10 | console_producer --topic "$share"
+  equal "rejected" "1 2 3" "$(console_share_consumer --topic "$share" --group "$share" --max-messages 3 --reject | sort -n | xargs)"
+  eventually share_lag_is "$share" 7
+  equal "accepted" "4 5 6 7 8 9 10" "$(console_share_consumer --topic "$share" --group "$share" --max-messages 7 | sort -n | xargs)"
+  eventually share_lag_is "$share" 0
+}
+# The columns are group, topic, partition, start offset and lag.
+share_lag_is() { equal "lag" "$2" "$(share_groups --describe --group "$1" --offsets | awk -v topic="$1" '$2 == topic {print $5}')"; }
+
+share_list() {
+  contains "$(share_groups --list)" "$share"
+  contains "$(share_groups --list --state)" "Empty"
+}
+
+share_describe() {
+  local reader
+  console_share_consumer --topic "$share" --group "$share" >"$scratch/share" 2>&1 &
+  reader=$!
+  eventually share_has_member
+  contains "$(share_groups --describe --group "$share" --state)" "Stable"
+  kill "$reader"
+  wait "$reader" || true
+}
+share_has_member() { contains "$(share_groups --describe --group "$share" --members)" "$share:0"; }
+
+share_reset() {
+  eventually share_is_empty
+  share_groups --reset-offsets --group "$share" --topic "$share" --to-earliest --execute
+  eventually share_lag_is "$share" 10
+}
+share_is_empty() { contains "$(share_groups --describe --group "$share" --state)" "Empty"; }
+
+share_delete_offsets() {
+  share_groups --delete-offsets --group "$share" --topic "$share"
+  eventually share_has_no_offsets
+}
+share_has_no_offsets() { refuses contains "$(share_groups --describe --group "$share" --offsets)" " 10"; }
+
+share_delete() {
+  contains "$(share_groups --delete --group "$share")" "$share"
+  eventually share_is_gone
+}
+share_is_gone() { refuses grep -Fxq "$share" <(share_groups --list); }
+
 delete() {
   topics --delete --topic "$topic"
   eventually not_listed
@@ -427,6 +479,12 @@ check kafka-consumer-groups-list groups_list
 check kafka-consumer-groups-describe groups_describe
 check kafka-consumer-groups-reset groups_reset
 check kafka-consumer-groups-delete groups_delete
+check kafka-console-share-consumer share_console
+check kafka-share-groups-list share_list
+check kafka-share-groups-describe share_describe
+check kafka-share-groups-reset share_reset
+check kafka-share-groups-delete-offsets share_delete_offsets
+check kafka-share-groups-delete share_delete
 if [[ -n ${DATA_DIR:-} ]]; then
   check kafka-dump-log dump
   check kafka-dump-log-index dump_index

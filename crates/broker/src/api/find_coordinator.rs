@@ -1,8 +1,7 @@
 //! FindCoordinator (key 10), versions 0 to 6: which broker coordinates a group or a transactional id.
 //!
 //! The first request makes the topic `__consumer_offsets`, or `__transaction_state`.
-//!
-//! Left out: share groups, whose coordinators do not exist yet.
+//! From version 6 on also of the state of a share group, asked for as `group:topicId:partition`.
 
 use std::borrow::Cow;
 
@@ -11,6 +10,7 @@ use klamm_protocol::{
     messages::{
         FindCoordinatorRequest, FindCoordinatorResponse, find_coordinator_response::Coordinator,
     },
+    wire::Uuid,
 };
 
 use super::{Api, Context, Permission, QuotaClass};
@@ -19,6 +19,7 @@ use crate::{
     broker::Broker,
     groups::{OFFSETS_TOPIC, partition_of},
     request::{Answer, Envelope, Outcome, Request},
+    share::store::SHARE_STATE_TOPIC,
     transactions::TRANSACTIONS_TOPIC,
 };
 
@@ -46,7 +47,9 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     };
     let (envelope, listener) = (request.envelope(), cx.peer.listener.clone());
     let kind = body.key_type;
-    let topic = topic_of(kind).filter(|topic| cx.broker.topics.by_name(topic).is_none());
+    let is_asked = kind != SHARE || request.version >= 6;
+    let topic = topic_of(kind).filter(|_| is_asked);
+    let topic = topic.filter(|topic| cx.broker.topics.by_name(topic).is_none());
     let Some(topic) = topic else {
         return Outcome::Now(answer(cx.broker, &envelope, &listener, kind, keys));
     };
@@ -57,11 +60,20 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
     }))
 }
 
+/// Whether a key is a group, the id of a topic and the index of a partition.
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let partition = parts.next().and_then(|text| text.parse::<u32>().ok());
+    let topic = parts.next().and_then(|text| text.parse::<Uuid>().ok());
+    partition.is_some() && topic.is_some() && parts.next().is_some_and(|group| !group.is_empty())
+}
+
 /// The topic that the coordinators' state is in.
 fn topic_of(kind: i8) -> Option<&'static str> {
     match kind {
         GROUP => Some(OFFSETS_TOPIC),
         TRANSACTION => Some(TRANSACTIONS_TOPIC),
+        SHARE => Some(SHARE_STATE_TOPIC),
         _ => None,
     }
 }
@@ -104,10 +116,9 @@ fn coordinator(
         error_code: error.code(),
         ..Coordinator::default()
     };
-    let topic = match (kind, topic_of(kind)) {
-        (_, Some(topic)) => topic,
-        (SHARE, _) if version >= 6 => return failed(key, ErrorCode::CoordinatorNotAvailable),
-        _ => return failed(key, ErrorCode::InvalidRequest),
+    let is_known = kind != SHARE || (version >= 6 && is_share_key(&key));
+    let Some(topic) = topic_of(kind).filter(|_| is_known) else {
+        return failed(key, ErrorCode::InvalidRequest);
     };
     let image = broker.quorum.image();
     let leader = image.topic(topic).and_then(|topic| {

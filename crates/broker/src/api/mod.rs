@@ -9,6 +9,7 @@ mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
+mod alter_share_group_offsets;
 mod api_versions;
 mod change;
 mod cluster_view;
@@ -18,6 +19,8 @@ mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
+mod delete_share_group_state;
 mod delete_topics;
 mod describe_client_quotas;
 mod describe_cluster;
@@ -25,6 +28,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod end_txn;
@@ -35,6 +39,7 @@ mod group_call;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod initialize_share_group_state;
 mod join_group;
 mod leave_group;
 mod list_config_resources;
@@ -49,12 +54,22 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod push_telemetry;
+mod read_share_group_state;
+mod read_share_group_state_summary;
+mod share_acknowledge;
+mod share_admin;
+mod share_call;
+mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
+mod share_state_call;
 mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
 mod throttle;
 mod txn_call;
 mod txn_offset_commit;
+mod write_share_group_state;
 mod write_txn_markers;
 
 use std::sync::Arc;
@@ -162,7 +177,7 @@ impl Api {
 }
 
 /// Every API that is served, by key.
-pub static APIS: [&Api; 48] = [
+pub static APIS: [&Api; 60] = [
     &produce::API,
     &fetch::API,
     &list_offsets::API,
@@ -209,8 +224,20 @@ pub static APIS: [&Api; 48] = [
     &push_telemetry::API,
     &list_config_resources::API,
     &describe_topic_partitions::API,
+    &share_group_heartbeat::API,
+    &share_group_describe::API,
+    &share_fetch::API,
+    &share_acknowledge::API,
+    &initialize_share_group_state::API,
+    &read_share_group_state::API,
+    &write_share_group_state::API,
+    &delete_share_group_state::API,
+    &read_share_group_state_summary::API,
     &streams_group_heartbeat::API,
     &streams_group_describe::API,
+    &describe_share_group_offsets::API,
+    &alter_share_group_offsets::API,
+    &delete_share_group_offsets::API,
 ];
 
 /// The row of an API.

@@ -25,7 +25,12 @@ fn throttle_at(key: ApiKey) -> Option<(usize, i16)> {
         | ApiKey::SaslHandshake
         | ApiKey::SaslAuthenticate
         | ApiKey::WriteTxnMarkers
-        | ApiKey::DescribeQuorum => None,
+        | ApiKey::DescribeQuorum
+        | ApiKey::InitializeShareGroupState
+        | ApiKey::ReadShareGroupState
+        | ApiKey::WriteShareGroupState
+        | ApiKey::DeleteShareGroupState
+        | ApiKey::ReadShareGroupStateSummary => None,
         // After the error code.
         ApiKey::OffsetDelete => Some((2, 0)),
         ApiKey::Metadata | ApiKey::OffsetCommit | ApiKey::OffsetFetch => Some((0, 3)),

@@ -33,7 +33,7 @@ pub(super) fn look(env: &Env, dirs: &Dirs, found: &mut Found) -> io::Result<()> 
                 groups.apply_end(producer_id, committed);
                 None
             }
-            Replayed::Record { producer_id, key, value } => {
+            Replayed::Record { producer_id, key, value, .. } => {
                 match groups.apply_in(now_ms, producer_id, key, value) {
                     Ok(Kept::Applied) => None,
                     Ok(Kept::Skipped(kind)) => {

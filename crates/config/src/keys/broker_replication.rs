@@ -1,6 +1,6 @@
 //! Replication, leader election, and the traffic between brokers.
 
-use super::reason::{ONE_NODE, SHARE_GROUPS};
+use super::reason::ONE_NODE;
 use crate::key::keys;
 
 keys! { Broker:
@@ -59,6 +59,6 @@ keys! { Broker:
     "transaction.state.log.replication.factor" Short "3" [at_least(1)]
         "How many replicas the topic of transactions gets, bounded by the number of brokers.";
     "share.coordinator.state.topic.replication.factor" Short "3"
-        [at_least(1), accepted(SHARE_GROUPS)]
+        [at_least(1)]
         "How many replicas the topic of share-group state gets.";
 }

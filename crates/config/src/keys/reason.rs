@@ -3,7 +3,7 @@
 pub(super) const ONE_NODE: &str = "It takes effect with several brokers; a cluster has one node.";
 pub(super) const TIERING: &str = "There is no tiered storage.";
 pub(super) const SECURITY: &str = "Listeners speak PLAINTEXT only.";
-pub(super) const SHARE_GROUPS: &str = "Share groups are not served.";
+pub(super) const ONE_ASSIGNOR: &str = "Share groups have one assignor, `simple`.";
 pub(super) const METRICS: &str = "Metrics are not sampled.";
 pub(super) const RUNTIME: &str = "One pool of threads does all work: `klamm.worker.threads`.";
 pub(super) const INLINE: &str =

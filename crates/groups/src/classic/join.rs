@@ -62,6 +62,10 @@ impl Coordinator {
         if let Err(error) = self.check_join(&request) {
             return self.respond(token, join_error(&request.member_id, error));
         }
+        if self.registry.is_share(&request.group_id) {
+            let error = ErrorCode::InconsistentGroupProtocol;
+            return self.respond(token, join_error(&request.member_id, error));
+        }
         if self.meets_consumer_group(&request.group_id) {
             return self.join_consumer_group(token, context, &request, ids);
         }

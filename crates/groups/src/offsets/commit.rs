@@ -46,6 +46,7 @@ impl Coordinator {
         };
         let allowed = match of_modern.or_else(|| self.with_group(&name, is_member_or_simple)) {
             Some(allowed) => allowed,
+            None if self.registry.is_share(&name) => Err(ErrorCode::GroupIdNotFound),
             None if request.generation_id_or_member_epoch < 0 => Ok(()),
             None if version >= GROUP_ID_NOT_FOUND_FROM => Err(ErrorCode::GroupIdNotFound),
             None => Err(ErrorCode::IllegalGeneration),

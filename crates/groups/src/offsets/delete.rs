@@ -55,7 +55,8 @@ impl Coordinator {
         if group.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
-        let group = self.registry.live(group).ok_or(ErrorCode::GroupIdNotFound)?;
+        let group = self.registry.live(group).filter(|group| !group.is_share());
+        let group = group.ok_or(ErrorCode::GroupIdNotFound)?;
         let is_known = group.as_classic().is_none_or(Group::uses_consumer_protocol);
         if group.is_empty() || is_known { Ok(group) } else { Err(ErrorCode::NonEmptyGroup) }
     }

@@ -96,7 +96,11 @@ impl Coordinator {
 }
 
 fn unused(group: &AnyGroup) -> Option<Unused> {
-    let AnyGroup::Classic(group) = group else { return Some(Unused::SinceCommit) };
+    let group = match group {
+        AnyGroup::Classic(group) => group,
+        AnyGroup::Consumer(_) | AnyGroup::Streams(_) => return Some(Unused::SinceCommit),
+        AnyGroup::Share(_) => return None,
+    };
     let was_joined = group.protocol_type.is_some();
     match group.state {
         _ if !was_joined => Some(Unused::SinceCommit),

@@ -89,6 +89,11 @@ impl Coordinator {
             View::Newest => self.registry.live(name),
             View::Durable => self.registry.visible(name),
         };
+        if group.is_some_and(AnyGroup::is_share) {
+            let (group_id, error_code) =
+                (name.to_owned().into(), ErrorCode::GroupIdNotFound.code());
+            return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
+        }
         let member = asked.member_id.as_deref();
         let checked = match group {
             Some(AnyGroup::Consumer(group)) => {

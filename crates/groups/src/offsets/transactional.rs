@@ -44,6 +44,7 @@ impl Coordinator {
                 consumer::offsets::check_transactional(group, &request, &self.image)
             }
             Some(AnyGroup::Streams(group)) => check_streams(group, &request),
+            Some(AnyGroup::Share(_)) => Err(ErrorCode::GroupIdNotFound),
             None if request.generation_id < 0 => Ok(()),
             None => Err(ErrorCode::IllegalGeneration),
         };

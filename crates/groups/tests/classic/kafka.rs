@@ -240,7 +240,7 @@ fn with_nonce(mut request: Request, nonce: &str) -> Request {
             names.iter_mut().for_each(|name| name.push_str(nonce));
         }
         Request::TxnCommit { request, .. } => mark(&mut request.group_id),
-        Request::List { .. } | Request::EndTransaction(_) => {}
+        Request::List { .. } | Request::EndTransaction(_) | Request::Share(_) => {}
     }
     request
 }
@@ -272,8 +272,8 @@ fn send(bootstrap: &str, client: &str, request: Request, version: i16) -> Option
         Request::TxnCommit { request, .. } => {
             Response::TxnCommit(call(to, &request)?.into_static())
         }
-        // A client has no such request.
-        Request::EndTransaction(_) => return None,
+        // A client has no such request, or not alone.
+        Request::EndTransaction(_) | Request::Share(_) => return None,
         Request::Fetch { group, require_stable } => {
             let groups = vec![group];
             let request = OffsetFetchRequest { groups, require_stable, ..Default::default() };

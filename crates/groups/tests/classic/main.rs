@@ -18,6 +18,7 @@ mod leave;
 mod limits;
 mod property;
 mod restart;
+mod share;
 mod statics;
 mod streams;
 mod streams_changes;

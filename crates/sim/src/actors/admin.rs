@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use klamm_protocol::ErrorCode;
 
-use super::transactor::PARTITIONS;
+use super::{sharer, transactor::PARTITIONS};
 use crate::{
     calls::{
-        TxnTopic, WITH_IDS, add_partitions, alter_broker, alter_topic, create_topic, delete_group,
-        delete_offset, delete_records, delete_topic, find_coordinator,
-        find_transaction_coordinator, list_topics, move_replica,
+        TxnTopic, WITH_IDS, add_partitions, alter_broker, alter_group, alter_topic, create_topic,
+        delete_group, delete_offset, delete_records, delete_topic, find_coordinator,
+        find_share_coordinator, find_transaction_coordinator, list_topics, move_replica,
     },
     client::Client,
     machine::{FIRM_DIR, FRAIL_DIR},
@@ -49,6 +49,9 @@ pub(crate) async fn set_up(world: &World) -> bool {
     if world.plan.transactors > 0 && !set_up_transactions(world, &mut client).await {
         return false;
     }
+    if world.plan.sharers > 0 && !set_up_shares(world, &mut client).await {
+        return false;
+    }
     refresh(world, &mut client).await;
     let is_ready = !world.topics.lock().is_empty();
     if world.plan.bad_links {
@@ -76,6 +79,29 @@ async fn set_up_transactions(world: &World, client: &mut Client) -> bool {
     world.oracle().topics.remove(name);
     *world.txn_topic.lock() = id.map(|id| TxnTopic { name: name.to_owned(), id });
     id.is_some() && altered == Some(ErrorCode::None)
+}
+
+/// Makes the topic of the share group and that of its state. Both are synced on every append, as
+/// those of transactions.
+async fn set_up_shares(world: &World, client: &mut Client) -> bool {
+    let (name, key) = ("shared", "flush.messages");
+    let configs = [(key, "1".to_owned())];
+    for _ in 0..SET_UP_ATTEMPTS {
+        create_topic(world, client, name, sharer::PARTITIONS, &configs).await;
+        if find_share_coordinator(client).await == Some(ErrorCode::None) {
+            break;
+        }
+        world.pause(&client.random, 100).await;
+    }
+    let altered = alter_topic(world, client, "__share_group_state", key, "1").await;
+    let reset = "share.auto.offset.reset";
+    let configured = alter_group(client, sharer::GROUP, reset, "earliest").await;
+    let listed = list_topics(world, client, WITH_IDS).await;
+    let id = listed.ok().and_then(|found| found.get(name).and_then(|(id, _)| *id));
+    // Nobody else is to know it.
+    world.oracle().topics.remove(name);
+    *world.share_topic.lock() = id.map(|id| TxnTopic { name: name.to_owned(), id });
+    id.is_some() && altered == Some(ErrorCode::None) && configured == Some(ErrorCode::None)
 }
 
 pub(crate) async fn administer(world: Arc<World>) {

@@ -9,6 +9,7 @@ mod modern_member;
 pub(crate) mod operator;
 mod pipeline;
 mod producer;
+pub(crate) mod sharer;
 mod streams_member;
 pub(crate) mod transactor;
 
@@ -75,6 +76,14 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
     for number in 0..plan.streams_members {
         let (world, topic) = (Arc::clone(world), read_by_streams.clone());
         clients.push(tokio::spawn(streams_member::take_part(world, number, topic)));
+    }
+    if plan.sharers > 0 {
+        let name = "share-producer".to_owned();
+        clients.push(tokio::spawn(sharer::produce(Arc::clone(world), name)));
+    }
+    for at in 0..plan.sharers {
+        let name = format!("sharer-{at}");
+        clients.push(tokio::spawn(sharer::take_part(Arc::clone(world), name)));
     }
     clients
 }

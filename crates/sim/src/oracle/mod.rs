@@ -24,6 +24,7 @@ mod partition;
 mod producer_order;
 mod recreated;
 mod same_bytes;
+mod shares;
 mod topics;
 mod transactions;
 
@@ -50,7 +51,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 28] = [
+pub const INVARIANTS: [Invariant; 31] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -76,6 +77,9 @@ pub const INVARIANTS: [Invariant; 28] = [
     transactions::COMMITTED_ONLY,
     transactions::COMMITTED_WHOLE,
     transactions::TXN_FENCED,
+    shares::ACCEPTED_STAYS,
+    shares::ONE_HOLDER,
+    shares::NONE_LOST,
     liveness::SERVES_AGAIN,
     liveness::OTHERS_SERVE,
     no_panic::NO_PANIC,
@@ -118,6 +122,7 @@ pub(crate) struct Oracle {
     /// The compacted topic.
     pub(crate) kept: last_value::KeptModel,
     transactions: transactions::Transactions,
+    pub(crate) shares: shares::Shares,
     /// Groups that were heard to be loaded since the broker began.
     loaded: BTreeSet<String>,
     /// Whether a disk was at fault since the broker began.
@@ -150,6 +155,7 @@ impl Oracle {
     fn ended(&mut self) {
         self.configs.ended();
         self.loaded.clear();
+        self.shares.ended();
         self.disturbed = false;
     }
 
@@ -176,6 +182,7 @@ impl Oracle {
         self.crashes += 1;
         if !sync {
             self.consumers_forgotten();
+            self.shares.forgotten();
         }
         self.partitions.values_mut().for_each(PartitionModel::crashed);
         self.commits.values_mut().for_each(CommitModel::crashed);

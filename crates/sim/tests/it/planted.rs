@@ -207,6 +207,21 @@ fn readers_of_what_is_committed_are_given_what_is_open() {
 }
 
 #[test]
+fn what_was_done_with_shared_records_is_not_written() {
+    check("lose-share-update", &["accepted-stays-accepted"]);
+}
+
+#[test]
+fn shared_records_are_taken_back_too_early() {
+    check("share-lock-ends-early", &["one-holder"]);
+}
+
+#[test]
+fn shared_records_that_came_back_are_forgotten() {
+    check("share-forgets-available", &["share-none-lost"]);
+}
+
+#[test]
 fn the_record_of_a_transaction_is_lost() {
     check(
         "lose-transaction-record",

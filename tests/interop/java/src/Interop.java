@@ -4,6 +4,7 @@ public final class Interop {
         Records.run();
         Groups.run();
         ModernGroups.run();
+        ShareGroups.run();
         Transactions.run();
         AdminCalls.run();
         Clients.ADMIN.close();

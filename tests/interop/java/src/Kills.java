@@ -14,6 +14,7 @@ public final class Kills {
 
     public static void main(String[] args) {
         Check.check("exactly-once-under-kills", Kills::copy);
+        Check.check("share-under-kills", ShareGroups::underKills);
         Clients.ADMIN.close();
     }
 

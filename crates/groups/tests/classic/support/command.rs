@@ -76,7 +76,7 @@ impl<'a> Command<'a> {
             "beat" => 4,
             "txn" => 5,
             "describe" => 6,
-            "ask" | "show" => 1,
+            "ask" | "show" | "want" | "view" => 1,
             "delete" => 2,
             _ => 0,
         };
@@ -180,7 +180,7 @@ impl<'a> Command<'a> {
                 coordinator_epoch: 0,
                 version: 2,
             }),
-            other => panic!("no such verb: {other}"),
+            _ => super::share::request(self, client, names),
         }
     }
 

@@ -116,7 +116,10 @@ pub(crate) fn ask(
     }
 }
 
-fn partitions<'a>(topics: impl Iterator<Item = (Uuid, &'a [i32])>, names: &Names) -> String {
+pub(crate) fn partitions<'a>(
+    topics: impl Iterator<Item = (Uuid, &'a [i32])>,
+    names: &Names,
+) -> String {
     let topic = |(id, list): (Uuid, &[i32])| {
         let mut list = list.to_vec();
         list.sort_unstable();
@@ -227,7 +230,7 @@ pub(crate) fn record(
         Key::ConsumerGroupRegularExpression(k) => {
             format!("{} regex {}", k.group_id, k.regular_expression)
         }
-        other => panic!("we do not write {other:?}"),
+        other => super::share::key(other, names),
     };
     let Some(value) = value else { return format!("{what} deleted") };
     assert_eq!(value[..2], [0, 0], "the only version");
@@ -287,6 +290,6 @@ fn fields(value: &CoordinatorRecordValue<'_>, names: &Names) -> String {
             let topics: Vec<_> = v.topics.iter().map(ToString::to_string).collect();
             format!("= {} at={}", topics.join(","), v.timestamp)
         }
-        other => panic!("we do not write {other:?}"),
+        other => super::share::fields(other, names),
     }
 }

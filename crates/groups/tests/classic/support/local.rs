@@ -238,6 +238,9 @@ pub(crate) fn learn(
     clients: &mut BTreeMap<String, Client>,
 ) {
     let client = clients.entry(name.to_owned()).or_default();
+    if let Response::Share(share) = response {
+        super::share::learn(name, share, names, client);
+    }
     if let Response::ConsumerHeartbeat(beat) = response
         && beat.error_code == 0
     {

@@ -4,6 +4,7 @@ pub(crate) mod command;
 pub(crate) mod consumer;
 pub(crate) mod local;
 pub(crate) mod names;
+pub(crate) mod share;
 pub(crate) mod show;
 pub(crate) mod streams;
 

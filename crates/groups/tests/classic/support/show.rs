@@ -14,9 +14,8 @@ use klamm_protocol::messages::{
 };
 use klamm_protocol::wire::Message;
 
-use super::consumer;
 use super::names::Names;
-use super::streams;
+use super::{consumer, share, streams};
 
 pub(crate) fn error(code: i16) -> &'static str {
     match ErrorCode::from_code(code) {
@@ -101,6 +100,7 @@ pub(crate) fn response(response: &Response, names: &Names) -> String {
         Response::StreamsDescribe(groups) => {
             groups.iter().map(|g| streams::described(g, names)).collect::<Vec<_>>().join("; ")
         }
+        Response::Share(r) => share::response(r, names),
         Response::Commit(r) => commit(r),
         Response::TxnCommit(r) => txn(r),
         Response::EndTransaction(error) => format!("end {}", error.name()),

@@ -1,0 +1,111 @@
+//! What APIs do with a group's coordinator and the store of its state together.
+
+use std::{borrow::Cow, sync::Arc};
+
+use klamm_groups::{
+    self as groups,
+    share::{
+        ShareRequest, ShareResponse, StateTopic,
+        store::{Command, Key, NO_START_OFFSET},
+    },
+};
+use klamm_protocol::{ErrorCode, wire::Uuid};
+
+use super::group_call;
+use crate::broker::Broker;
+
+/// Asks the coordinator of a group.
+pub(super) async fn ask(
+    broker: &Arc<Broker>,
+    group: &str,
+    caller: &groups::Context,
+    request: ShareRequest,
+) -> Result<ShareResponse, ErrorCode> {
+    let called = broker.groups.call(broker, group, caller, groups::Request::Share(request));
+    match group_call::settle(called).await? {
+        groups::Response::Share(response) => Ok(response),
+        _ => Err(ErrorCode::UnknownServerError),
+    }
+}
+
+/// Has the state of partitions made that a group has not read before, and reports that.
+pub(super) async fn initialize(
+    broker: &Arc<Broker>,
+    group: &str,
+    caller: &groups::Context,
+    topics: Vec<StateTopic>,
+    state_epoch: i32,
+) -> Result<(), ErrorCode> {
+    // In a task of its own: the client may stop waiting, and the coordinator waits for the report.
+    let (broker, group, caller) = (Arc::clone(broker), group.to_owned(), caller.clone());
+    let work = tokio::spawn(async move {
+        let command = Command::Initialize { state_epoch, start_offset: NO_START_OFFSET };
+        let mut error = ErrorCode::None;
+        for key in keys(&group, &topics) {
+            if let Err(refused) = broker.shares.stores.begin(&broker, &key, &command).await {
+                error = refused.error;
+                break;
+            }
+        }
+        let success = error == ErrorCode::None;
+        let report = ShareRequest::Initialized { group: group.clone(), topics, success };
+        let reported = ask(&broker, &group, &caller, report).await;
+        match reported? {
+            ShareResponse::Done(ErrorCode::None) if success => Ok(()),
+            ShareResponse::Done(ErrorCode::None) => Err(told(error)),
+            ShareResponse::Done(error) => Err(error),
+            _ => Err(ErrorCode::UnknownServerError),
+        }
+    });
+    work.await.unwrap_or(Err(ErrorCode::UnknownServerError))
+}
+
+/// Has the state of partitions deleted; gives the topics of which that did not succeed.
+pub(super) async fn delete(
+    broker: &Arc<Broker>,
+    group: &str,
+    topics: &[StateTopic],
+) -> Vec<(Uuid, ErrorCode)> {
+    let mut failed = Vec::new();
+    for topic in topics {
+        for key in keys(group, std::slice::from_ref(topic)) {
+            let called = broker.shares.stores.call(broker, &key, &Command::Delete);
+            match called.settle().await {
+                // Without a topic of states there is nothing to delete.
+                Ok(_) => {}
+                Err(refused) => {
+                    failed.push((topic.id, told(refused.error)));
+                    break;
+                }
+            }
+        }
+    }
+    broker.shares.forget_group(group);
+    failed
+}
+
+fn keys(group: &str, topics: &[StateTopic]) -> Vec<Key> {
+    let of = |topic: &StateTopic| {
+        let (group, topic_id) = (group.to_owned(), topic.id);
+        let key = move |partition: &i32| Key {
+            group: group.clone(),
+            topic: topic_id,
+            partition: *partition,
+        };
+        topic.partitions.iter().map(key).collect::<Vec<_>>()
+    };
+    topics.iter().flat_map(of).collect()
+}
+
+/// What a client is told of an error of the store.
+pub(super) fn told(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::NotCoordinator => ErrorCode::CoordinatorNotAvailable,
+        error => error,
+    }
+}
+
+/// The text of an error of an answer as a whole.
+pub(super) fn text(error: ErrorCode) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(error.message()))
+}

@@ -1,0 +1,105 @@
+//! Share groups: every record is delivered, to one member at a time, until one has accepted it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Invariant, Oracle};
+use crate::calls::SharedRecord;
+
+pub(super) const ACCEPTED_STAYS: Invariant = Invariant {
+    id: "accepted-stays-accepted",
+    sentence: "What a member of a share group has accepted or rejected, and was told so, is never \
+               delivered again.",
+};
+
+pub(super) const ONE_HOLDER: Invariant = Invariant {
+    id: "one-holder",
+    sentence: "What a member of a share group has acquired goes to nobody else before its time is \
+               over, it has given it back, or its connection or the broker has ended.",
+};
+
+pub(super) const NONE_LOST: Invariant = Invariant {
+    id: "share-none-lost",
+    sentence: "Every record whose append was acknowledged is delivered to a share group.",
+};
+
+/// What is known of the share group.
+#[derive(Debug, Default)]
+pub(crate) struct Shares {
+    produced: BTreeSet<u64>,
+    delivered: BTreeSet<u64>,
+    done: BTreeSet<u64>,
+    /// Who has a record at a partition's offset, and until when for certain.
+    held: BTreeMap<(i32, i64), (String, i64)>,
+    /// How often the broker has ended.
+    pub(crate) ends: u64,
+}
+
+impl Shares {
+    /// The broker ended.
+    pub(super) fn ended(&mut self) {
+        self.held.clear();
+        self.ends += 1;
+    }
+
+    /// The group may be forgotten with what it had done: its own records need not be synced.
+    pub(super) fn forgotten(&mut self) {
+        self.done.clear();
+    }
+
+    /// A record that was appended and not delivered yet.
+    pub(crate) fn undelivered(&self) -> Option<u64> {
+        self.produced.difference(&self.delivered).next().copied()
+    }
+}
+
+impl Oracle {
+    /// Records were appended.
+    pub(crate) fn shared(&mut self, values: &[u64]) {
+        self.shares.produced.extend(values);
+    }
+
+    /// A member was given records, which it has `until_ms` for certain.
+    pub(crate) fn acquired(
+        &mut self,
+        member: &str,
+        records: &[SharedRecord],
+        (now_ms, until_ms): (i64, i64),
+    ) {
+        for SharedRecord { index, offset, value } in records {
+            self.shares.delivered.insert(*value);
+            if self.shares.done.contains(value) {
+                self.violate(ACCEPTED_STAYS, format!("{value} at {index}-{offset} to {member}"));
+            }
+            let hold = (member.to_owned(), until_ms);
+            let before = self.shares.held.insert((*index, *offset), hold);
+            if let Some((other, _)) =
+                before.filter(|(other, until_ms)| other != member && *until_ms > now_ms)
+            {
+                let text = format!("{value} at {index}-{offset} to {member}, of {other}");
+                self.violate(ONE_HOLDER, text);
+            }
+        }
+    }
+
+    /// A member is about to say what it did with a record: from here on others may get it.
+    pub(crate) fn gives_back(&mut self, record: &SharedRecord) {
+        self.shares.held.remove(&(record.index, record.offset));
+    }
+
+    /// A member is about to lose its connection or to end its session.
+    pub(crate) fn lets_go(&mut self, member: &str) {
+        self.shares.held.retain(|_, (holder, _)| holder != member);
+    }
+
+    /// A member was told that a record which it accepted or rejected is done.
+    pub(crate) fn share_done(&mut self, value: u64) {
+        self.shares.done.insert(value);
+    }
+
+    /// Nothing more came although everything was asked for.
+    pub(crate) fn share_drained(&mut self) {
+        if let Some(value) = self.shares.undelivered() {
+            self.violate(NONE_LOST, format!("{value}"));
+        }
+    }
+}
