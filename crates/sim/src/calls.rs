@@ -23,8 +23,8 @@ pub(crate) use produce::{
 };
 
 pub(crate) use share::{
-    Said, Shared, SharedRecord, Sharer, alter_group, find_share_coordinator, produce_values,
-    share_acknowledge, share_fetch, share_heartbeat,
+    Said, Shared, SharedRecord, Sharer, alter_group, find_share_coordinator, first_offset,
+    produce_values, share_acknowledge, share_fetch, share_heartbeat,
 };
 pub(crate) use streams_group::{Beat, streams_heartbeat};
 pub(crate) use transactions::{

@@ -233,7 +233,8 @@ async fn drain_shares(world: &Arc<World>, round: u64, deadline: i64) {
             return;
         }
     }
-    world.oracle().share_drained();
+    let starts = member.log_starts().await;
+    world.oracle().share_drained(&starts);
 }
 
 async fn read_commit(

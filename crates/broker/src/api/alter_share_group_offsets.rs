@@ -6,7 +6,7 @@ use klamm_groups::{
     self as groups,
     share::{
         ShareRequest, ShareResponse, StateTopic,
-        store::{Command, Key},
+        store::{Command, Key, Refused},
     },
 };
 use klamm_protocol::{
@@ -86,7 +86,7 @@ async fn alter(
             let start_offset = starts.get(&(name.clone(), index)).copied().unwrap_or(-1);
             let key = Key { group: group.to_string(), topic: id, partition: index };
             let command = Command::Initialize { state_epoch, start_offset };
-            match broker.shares.stores.begin(broker, &key, &command).await {
+            match begin_anew(broker, &key, &command).await {
                 Ok(_) => set.push(index),
                 Err(refused) => {
                     let error = share_admin::told(refused.error);
@@ -109,6 +109,19 @@ async fn alter(
         }
     }
     Ok(response)
+}
+
+/// State with a later epoch than the group's is that of a group that was forgotten and made again.
+async fn begin_anew(broker: &Arc<Broker>, key: &Key, command: &Command) -> Result<(), Refused> {
+    let stores = &broker.shares.stores;
+    let begun = stores.begin(broker, key, command).await;
+    let is_fenced =
+        begun.as_ref().is_err_and(|refused| refused.error == ErrorCode::FencedStateEpoch);
+    if is_fenced {
+        stores.begin(broker, key, &Command::Delete).await?;
+        return stores.begin(broker, key, command).await.map(|_| ());
+    }
+    begun.map(|_| ())
 }
 
 fn failed(error: ErrorCode) -> AlterShareGroupOffsetsResponse<'static> {

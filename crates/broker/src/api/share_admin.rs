@@ -6,7 +6,7 @@ use klamm_groups::{
     self as groups,
     share::{
         ShareRequest, ShareResponse, StateTopic,
-        store::{Command, Key, NO_START_OFFSET},
+        store::{Command, Key},
     },
 };
 use klamm_protocol::{ErrorCode, wire::Uuid};
@@ -28,7 +28,9 @@ pub(super) async fn ask(
     }
 }
 
-/// Has the state of partitions made that a group has not read before, and reports that.
+/// Has the state of partitions made that a group does not know to have, and reports that. Where
+/// there is state nevertheless the group was forgotten, with the power before it was synced or
+/// with a log directory: it goes on where it was.
 pub(super) async fn initialize(
     broker: &Arc<Broker>,
     group: &str,
@@ -39,7 +41,7 @@ pub(super) async fn initialize(
     // In a task of its own: the client may stop waiting, and the coordinator waits for the report.
     let (broker, group, caller) = (Arc::clone(broker), group.to_owned(), caller.clone());
     let work = tokio::spawn(async move {
-        let command = Command::Initialize { state_epoch, start_offset: NO_START_OFFSET };
+        let command = Command::Begin { state_epoch };
         let mut error = ErrorCode::None;
         for key in keys(&group, &topics) {
             if let Err(refused) = broker.shares.stores.begin(&broker, &key, &command).await {

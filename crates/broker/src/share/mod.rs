@@ -7,6 +7,7 @@
 //! Lock order: a share partition, then the store. Changes reach the store in the order in which
 //! they were made.
 
+mod load;
 mod read;
 mod sessions;
 pub(crate) mod store;
@@ -21,11 +22,10 @@ use std::{
     },
 };
 
-use klamm_config::{OffsetReset, ShareGroupSettings};
-use klamm_env::disk;
+use klamm_config::ShareGroupSettings;
 use klamm_groups::share::{
     partition::{Acknowledgement, Change, Limits, NEVER_MS, SharePartition},
-    store::{Answer, Command, Key, NO_START_OFFSET, State, Write},
+    store::{Command, Key},
 };
 use klamm_log::planted::planted;
 use klamm_metadata::{Resource, ResourceKind};
@@ -135,7 +135,7 @@ impl Shares {
         }));
         let loaded = held
             .state
-            .get_or_try_init(|| async { load(broker, key, partition).await.map(Mutex::new) });
+            .get_or_try_init(|| async { load::load(broker, key, partition).await.map(Mutex::new) });
         match loaded.await {
             Ok(_) => Ok(held),
             Err(error) => {
@@ -354,59 +354,5 @@ fn told_of_store(error: ErrorCode) -> ErrorCode {
         E::GroupIdNotFound | E::UnknownTopicOrPartition => error,
         E::FencedLeaderEpoch | E::FencedStateEpoch => E::NotLeaderOrFollower,
         _ => E::UnknownServerError,
-    }
-}
-
-/// Takes up a partition from the store. Where the group starts on it is written down if it was not
-/// known: a restart must not find another place.
-async fn load(
-    broker: &Arc<Broker>,
-    key: &Key,
-    partition: &Arc<Partition>,
-) -> Result<SharePartition, ErrorCode> {
-    let leader_epoch = partition.leader_epoch();
-    let ask = |command: Command| async move {
-        let told = broker.shares.stores.call(broker, key, &command).settle().await;
-        told.map_err(|refused| told_of_store(refused.error))
-    };
-    let Answer::State(state) = ask(Command::Read { leader_epoch }).await? else {
-        return Err(ErrorCode::UnknownServerError);
-    };
-    if state.start_offset != NO_START_OFFSET {
-        let mut start = state.start_offset;
-        if planted("share-forgets-available") {
-            start = state.batches.last().map_or(start, |batch| batch.last + 1);
-        }
-        return Ok(SharePartition::load(&state, start, leader_epoch));
-    }
-    let start = start_offset(broker, &key.group, partition).await?;
-    ask(Command::Write(begun(&state, start, leader_epoch))).await?;
-    Ok(SharePartition::load(&state, start, leader_epoch))
-}
-
-fn begun(state: &State, start_offset: i64, leader_epoch: i32) -> Write {
-    let (state_epoch, batches) = (state.state_epoch, Vec::new());
-    Write { state_epoch, leader_epoch, start_offset, complete_count: 0, batches }
-}
-
-/// Where a group starts on a partition that it never read: `share.auto.offset.reset`.
-async fn start_offset(
-    broker: &Arc<Broker>,
-    group: &str,
-    partition: &Arc<Partition>,
-) -> Result<i64, ErrorCode> {
-    let log = Arc::clone(partition.log().ok_or(ErrorCode::KafkaStorageError)?);
-    let latest = partition.high_watermark();
-    match settings(broker, group).0.auto_offset_reset {
-        OffsetReset::Earliest => Ok(log.start_offset()),
-        OffsetReset::Latest => Ok(latest),
-        OffsetReset::ByDuration(ms) => {
-            let since_ms = broker.env.clock.now_ms().saturating_sub(ms);
-            let work = move || log.offset_for_time(since_ms, latest);
-            let found = disk::run(&broker.env.disk, work).await;
-            let found = found.map_err(|_| ErrorCode::KafkaStorageError)?;
-            let found = found.map_err(|_| ErrorCode::KafkaStorageError)?;
-            Ok(found.filter(|found| found.offset < latest).map_or(latest, |found| found.offset))
-        }
     }
 }

@@ -253,14 +253,20 @@ impl Shard {
         Ok(end)
     }
 
-    /// Deletes records that later ones have made superfluous.
-    fn prune(&self, store: &Store) {
-        let Some(log) = self.partition.log() else { return };
-        let needed = store.needed_from().unwrap_or_else(|| self.partition.high_watermark());
-        let needed = needed.min(self.partition.high_watermark());
-        if needed > log.start_offset() {
-            log.advance_start_offset(needed);
+    /// Deletes records that later ones have made superfluous, once those are durable.
+    fn prune(self: &Arc<Self>, store: &Store) {
+        let Some(log) = self.partition.log().cloned() else { return };
+        let end = log.end_offset();
+        let needed = store.needed_from().unwrap_or(end);
+        if needed <= log.start_offset() {
+            return;
         }
+        let shard = Arc::clone(self);
+        tokio::spawn(async move {
+            if shard.durable(end).await.is_ok() {
+                log.advance_start_offset(needed);
+            }
+        });
     }
 }
 

@@ -8,6 +8,8 @@ use klamm_protocol::messages::{
 };
 use klamm_protocol::wire::Uuid;
 
+use super::store::Key;
+
 /// Partitions of a topic, by their place in the store of share-group state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateTopic {
@@ -38,6 +40,8 @@ pub enum ShareRequest {
     },
     /// The topics of which a group has state.
     Topics(String),
+    /// The epoch for the state of a partition of which the store has none.
+    StateEpoch(Key),
     /// AlterShareGroupOffsets, version 0.
     AlterOffsets(AlterShareGroupOffsetsRequest<'static>),
     /// DeleteShareGroupOffsets, version 0.
@@ -72,6 +76,8 @@ pub enum ShareResponse {
     Done(ErrorCode),
     /// What has state; none if there is no such group.
     Topics(Option<Vec<StateTopic>>),
+    /// The epoch with which the state is to begin again; none if the group has not had any.
+    StateEpoch(Option<i32>),
     /// The driver has the state of the partitions without an error made in the store, with this
     /// epoch and the start offsets of the request, and reports that.
     AlterOffsets {
@@ -111,7 +117,7 @@ impl ShareResponse {
                 delete: Vec::new(),
             },
             Self::Delete(_) => Self::Delete(Err(error)),
-            Self::Describe(_) | Self::Topics(_) => self,
+            Self::Describe(_) | Self::Topics(_) | Self::StateEpoch(_) => self,
         }
     }
 }

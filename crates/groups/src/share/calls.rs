@@ -29,6 +29,7 @@ impl Coordinator {
                 self.share_initialized(token, &group, &topics, success);
             }
             ShareRequest::Topics(group) => self.share_topics(token, &group),
+            ShareRequest::StateEpoch(key) => self.share_state_epoch(token, &key),
             ShareRequest::AlterOffsets(r) => self.share_alter_offsets(token, &r),
             ShareRequest::DeleteOffsets(r) => self.share_delete_offsets(token, &r),
             ShareRequest::OffsetsDeleted { group, topics } => {

@@ -16,6 +16,7 @@ use klamm_protocol::wire::Uuid;
 use super::api::ShareResponse;
 use super::calls::listed;
 use super::draft::Draft;
+use super::store::Key;
 use super::topics::{ByTopic, Partitions};
 use crate::api::Token;
 use crate::coordinator::Coordinator;
@@ -34,6 +35,17 @@ impl Coordinator {
             _ => None,
         };
         self.respond_share(token, ShareResponse::Topics(topics));
+    }
+
+    pub(super) fn share_state_epoch(&mut self, token: Token, key: &Key) {
+        let epoch = match self.registry.visible(&key.group) {
+            Some(AnyGroup::Share(group)) => {
+                let known = group.topics.initialized.get(&key.topic);
+                known.filter(|of| of.indexes.contains(&key.partition)).map(|_| group.epoch)
+            }
+            _ => None,
+        };
+        self.respond_share(token, ShareResponse::StateEpoch(epoch));
     }
 
     /// A group may be made by setting its offsets.

@@ -344,6 +344,10 @@ fn offsets_are_set_and_deleted() {
         1200 restart
         1500 a view g
           a: view ok g Empty 1/1 simple {}
+        1600 a lost g at=t:0
+          a: lost, again at 1
+        1601 a lost g at=t:1
+          a: lost nothing
         2000 a undo g at=t,u,x
           log: g state making [] made [] deleting [t]
           a: undo ok [u UNKNOWN_TOPIC_OR_PARTITION 'There is no offset information to delete.', x UNKNOWN_TOPIC_OR_PARTITION 'This broker has no such topic or partition.'] drop [t:0]

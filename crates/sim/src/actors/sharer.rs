@@ -7,8 +7,8 @@ use klamm_protocol::ErrorCode;
 
 use crate::{
     calls::{
-        Said, Shared, SharedRecord, Sharer, TxnTopic, produce_values, share_acknowledge,
-        share_fetch, share_heartbeat,
+        Said, Shared, SharedRecord, Sharer, TxnTopic, first_offset, produce_values,
+        share_acknowledge, share_fetch, share_heartbeat,
     },
     client::Client,
     machine::SHARE_LOCK_MS,
@@ -17,6 +17,9 @@ use crate::{
 
 /// The group that all take part in.
 pub(crate) const GROUP: &str = "sharing";
+
+/// How often it is asked where a log begins: links may break.
+const ATTEMPTS: usize = 5;
 
 /// The partitions of the topic of the group.
 pub(crate) const PARTITIONS: i32 = 2;
@@ -32,8 +35,8 @@ pub(crate) async fn produce(world: Arc<World>, name: String) {
         let values: Vec<u64> = (0..1 + random.below(5)).map(|_| world.number()).collect();
         let produced = produce_values(&mut client, (&topic, index), &values).await;
         world.note(&name, &format!("{values:?} in {index}: {produced:?}"));
-        if produced == Some(ErrorCode::None) {
-            world.oracle().shared(&values);
+        if let Some(Ok(first)) = produced {
+            world.oracle().shared(index, first, &values);
             world.stats().batches += 1;
         }
     }
@@ -215,6 +218,18 @@ impl Member {
         let name = self.topic.name.clone();
         let left = share_heartbeat(&mut self.client, &mut self.sharer, &name, true).await;
         self.begin_anew(&format!("leaves: {left:?}"));
+    }
+
+    /// Where the logs begin, if room may have been made on a full volume.
+    pub(crate) async fn log_starts(&mut self) -> BTreeMap<i32, i64> {
+        let mut starts = BTreeMap::new();
+        if self.world.plan.may_delete() {
+            for index in (0..PARTITIONS).flat_map(|index| [index; ATTEMPTS]) {
+                let start = first_offset(&mut self.client, (&self.topic, index)).await;
+                starts.extend(start.map(|start| (index, start)));
+            }
+        }
+        starts
     }
 
     /// Whether it has all partitions and fetches from them.

@@ -6,10 +6,11 @@ use klamm_protocol::{
     ErrorCode,
     messages::{
         FindCoordinatorRequest, FindCoordinatorResponse, IncrementalAlterConfigsRequest,
-        IncrementalAlterConfigsResponse, ProduceRequest, ProduceResponse, ShareAcknowledgeRequest,
-        ShareAcknowledgeResponse, ShareFetchRequest, ShareFetchResponse,
-        ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse,
+        IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest,
+        ProduceResponse, ShareAcknowledgeRequest, ShareAcknowledgeResponse, ShareFetchRequest,
+        ShareFetchResponse, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse,
         incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
         produce_request::{PartitionProduceData, TopicProduceData},
         share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic, AcknowledgementBatch},
         share_fetch_request::{FetchPartition, FetchTopic},
@@ -72,12 +73,12 @@ pub(crate) async fn alter_group(
     ErrorCode::from_code(response.responses.first()?.error_code)
 }
 
-/// Appends records with these values.
+/// Appends records with these values; the offset of the first.
 pub(crate) async fn produce_values(
     client: &mut Client,
     (topic, index): (&TxnTopic, i32),
     values: &[u64],
-) -> Option<ErrorCode> {
+) -> Option<Result<i64, ErrorCode>> {
     let mut builder = BatchBuilder::new(BatchOptions::default());
     for value in values {
         let value = value.to_string();
@@ -103,7 +104,31 @@ pub(crate) async fn produce_values(
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: ProduceResponse<'_> = reply.decode().ok()?;
     let part = response.responses.first()?.partition_responses.first()?;
-    ErrorCode::from_code(part.error_code)
+    let error = ErrorCode::from_code(part.error_code)?;
+    Some(if error == ErrorCode::None { Ok(part.base_offset) } else { Err(error) })
+}
+
+/// Where the log of a partition begins.
+pub(crate) async fn first_offset(
+    client: &mut Client,
+    (topic, index): (&TxnTopic, i32),
+) -> Option<i64> {
+    let partition = ListOffsetsPartition {
+        partition_index: index,
+        current_leader_epoch: -1,
+        timestamp: super::EARLIEST,
+        ..Default::default()
+    };
+    let topic = ListOffsetsTopic {
+        name: Cow::Borrowed(&topic.name),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    let reply = client.call(7, &request, TIMEOUT_MS).await.ok()?;
+    let response: ListOffsetsResponse<'_> = reply.decode().ok()?;
+    let part = response.topics.first()?.partitions.first()?;
+    (part.error_code == 0).then_some(part.offset)
 }
 
 /// A member of a share group as it knows itself.

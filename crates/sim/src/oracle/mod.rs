@@ -182,7 +182,6 @@ impl Oracle {
         self.crashes += 1;
         if !sync {
             self.consumers_forgotten();
-            self.shares.forgotten();
         }
         self.partitions.values_mut().for_each(PartitionModel::crashed);
         self.commits.values_mut().for_each(CommitModel::crashed);

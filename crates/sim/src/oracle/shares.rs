@@ -19,13 +19,15 @@ pub(super) const ONE_HOLDER: Invariant = Invariant {
 
 pub(super) const NONE_LOST: Invariant = Invariant {
     id: "share-none-lost",
-    sentence: "Every record whose append was acknowledged is delivered to a share group.",
+    sentence: "Every record whose append was acknowledged is delivered to a share group, unless \
+               it had to make room on a full volume.",
 };
 
 /// What is known of the share group.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
-    produced: BTreeSet<u64>,
+    /// Partitions and offsets by value.
+    produced: BTreeMap<u64, (i32, i64)>,
     delivered: BTreeSet<u64>,
     done: BTreeSet<u64>,
     /// Who has a record at a partition's offset, and until when for certain.
@@ -41,21 +43,18 @@ impl Shares {
         self.ends += 1;
     }
 
-    /// The group may be forgotten with what it had done: its own records need not be synced.
-    pub(super) fn forgotten(&mut self) {
-        self.done.clear();
-    }
-
-    /// A record that was appended and not delivered yet.
-    pub(crate) fn undelivered(&self) -> Option<u64> {
-        self.produced.difference(&self.delivered).next().copied()
+    /// Records that were appended and not delivered yet, with their places.
+    fn undelivered(&self) -> impl Iterator<Item = (u64, (i32, i64))> {
+        let produced = self.produced.iter().map(|(value, place)| (*value, *place));
+        produced.filter(|(value, _)| !self.delivered.contains(value))
     }
 }
 
 impl Oracle {
-    /// Records were appended.
-    pub(crate) fn shared(&mut self, values: &[u64]) {
-        self.shares.produced.extend(values);
+    /// Records were appended to a partition, the first at this offset.
+    pub(crate) fn shared(&mut self, index: i32, first: i64, values: &[u64]) {
+        let places = (first..).map(|offset| (index, offset));
+        self.shares.produced.extend(values.iter().copied().zip(places));
     }
 
     /// A member was given records, which it has `until_ms` for certain.
@@ -96,10 +95,13 @@ impl Oracle {
         self.shares.done.insert(value);
     }
 
-    /// Nothing more came although everything was asked for.
-    pub(crate) fn share_drained(&mut self) {
-        if let Some(value) = self.shares.undelivered() {
-            self.violate(NONE_LOST, format!("{value}"));
+    /// Nothing more came although everything was asked for. By partition where the logs begin, as
+    /// far as they may begin elsewhere than at 0.
+    pub(crate) fn share_drained(&mut self, starts: &BTreeMap<i32, i64>) {
+        let is_there = |(index, offset): (i32, i64)| offset >= starts.get(&index).map_or(0, |s| *s);
+        let lost = self.shares.undelivered().find(|(_, place)| is_there(*place));
+        if let Some((value, (index, offset))) = lost {
+            self.violate(NONE_LOST, format!("{value} at {index}-{offset}"));
         }
     }
 }

@@ -42,6 +42,11 @@ impl Store {
                 let record = initialized(now_ms, key, state, *state_epoch, *start_offset);
                 (only(record), Answer::Done)
             }
+            (Command::Begin { state_epoch }, None) => {
+                let record = initialized(now_ms, key, None, *state_epoch, NO_START_OFFSET);
+                (only(record), Answer::Done)
+            }
+            (Command::Begin { .. }, Some(_)) => (Vec::new(), Answer::Done),
             (Command::Write(write), Some(state)) => {
                 let write = Write { leader_epoch: state.leader_epoch, ..write.clone() };
                 (only(written(now_ms, key, state, &write, updates_per_snapshot)), Answer::Done)
@@ -73,7 +78,7 @@ impl Store {
             Command::Write(write) => (write.leader_epoch, write.state_epoch),
             Command::Read { leader_epoch } => (*leader_epoch, ANY_EPOCH),
             Command::Initialize { state_epoch, .. } => (ANY_EPOCH, *state_epoch),
-            Command::Delete | Command::Summary => (ANY_EPOCH, ANY_EPOCH),
+            Command::Begin { .. } | Command::Delete | Command::Summary => (ANY_EPOCH, ANY_EPOCH),
         };
         let (known_leader, known_state) =
             state.map_or((ANY_EPOCH, ANY_EPOCH), |state| (state.leader_epoch, state.state_epoch));

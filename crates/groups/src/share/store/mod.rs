@@ -101,6 +101,11 @@ pub struct Write {
 /// What the store is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// Begins a state; leaves one that is there.
+    Begin {
+        /// Its epoch.
+        state_epoch: i32,
+    },
     /// Begins a state, or begins it anew.
     Initialize {
         /// Its epoch, or [`ANY_EPOCH`].

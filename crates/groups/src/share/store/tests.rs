@@ -114,6 +114,16 @@ fn state_is_written_where_it_was_begun_and_by_nobody_who_is_behind() {
 }
 
 #[test]
+fn what_was_done_stays_where_a_state_is_there_already() {
+    let mut kept = Kept::new();
+    let begin = |state_epoch| Command::Begin { state_epoch };
+    assert_eq!(kept.ask(&begin(3)), "snapshot 0 epochs 3,0 from -1 []");
+    kept.ask(&write((3, 0), 5, &[]));
+    assert_eq!(kept.ask(&begin(4)), "snapshot 0 epochs 3,0 from 5 []");
+    assert_eq!(kept.ask(&begin(1)), "snapshot 0 epochs 3,0 from 5 []");
+}
+
+#[test]
 fn updates_are_laid_over_each_other_and_become_snapshots() {
     let mut kept = Kept::new();
     kept.ask(&Command::Initialize { state_epoch: 0, start_offset: 0 });

@@ -2,6 +2,7 @@
 //! them in a line.
 
 use klamm_groups::Request;
+use klamm_groups::share::store::Key;
 use klamm_groups::share::{ShareRequest, ShareResponse, StateTopic};
 use klamm_protocol::messages::alter_share_group_offsets_request as alter;
 use klamm_protocol::messages::coordinator_record::{CoordinatorRecordKey, CoordinatorRecordValue};
@@ -20,7 +21,7 @@ use super::show::error;
 
 /// `a want g topics=t` is a heartbeat, `a view g` describes, `a made g at=t:0,t:1` and `unmade`
 /// report on state, `a alter g at=t:0,t:1`, `a undo g at=t` and `a undone g at=t` are about start
-/// offsets, and `a clear g` is the first step of deleting a group.
+/// offsets, `a lost g at=t:0` says that the store has no state, and `a clear g` is the first step of deleting a group.
 pub(crate) fn request(command: &Command<'_>, client: &Client, names: &Names) -> Request {
     let group = command.group_id();
     let at = || list(command.option("at").unwrap_or_default());
@@ -49,6 +50,11 @@ pub(crate) fn request(command: &Command<'_>, client: &Client, names: &Names) -> 
             ..<_>::default()
         }),
         "undone" => ShareRequest::OffsetsDeleted { group, topics: at().iter().map(id).collect() },
+        "lost" => {
+            let (name, partition) = topic_partition(command.option("at").unwrap_or_default());
+            let topic = names.topic_id(&name).unwrap_or_default();
+            ShareRequest::StateEpoch(Key { group, topic, partition })
+        }
         "clear" => ShareRequest::Delete(group),
         other => panic!("no such verb: {other}"),
     })
@@ -131,6 +137,8 @@ pub(crate) fn response(response: &ShareResponse, names: &Names) -> String {
             groups.iter().map(|g| described(g, names)).collect::<Vec<_>>().join("; ")
         }
         ShareResponse::Done(error) => format!("done {}", self::error(error.code())),
+        ShareResponse::StateEpoch(Some(epoch)) => format!("lost, again at {epoch}"),
+        ShareResponse::StateEpoch(None) => "lost nothing".to_owned(),
         ShareResponse::Topics(_) => panic!("no script asks for it"),
         ShareResponse::AlterOffsets { response, state_epoch } => {
             let partition =
