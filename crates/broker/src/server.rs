@@ -153,18 +153,7 @@ impl Server {
         tokio::spawn(heartbeat(Arc::clone(&broker), broker_epoch));
         tasks::start(&broker);
         cleaner::start(&broker);
-        tokio::spawn({
-            let broker = Arc::clone(&broker);
-            async move { broker.groups.run_timers(Arc::clone(&broker)).await }
-        });
-        tokio::spawn({
-            let broker = Arc::clone(&broker);
-            async move { broker.transactions.run_timers(Arc::clone(&broker)).await }
-        });
-        tokio::spawn({
-            let broker = Arc::clone(&broker);
-            async move { broker.shares.run_timers(Arc::clone(&broker)).await }
-        });
+        start_timers(&broker);
         let network = &broker.settings.load_full().network;
         let resolved = broker.connections.resolve_hosts(&*broker.env.net, network).await;
         resolved.map_err(StartError::Config)?;
@@ -307,6 +296,22 @@ fn decide_settings(settings: &BrokerSettings) -> klamm_metadata::decide::Setting
         broker_session_timeout_ms: settings.quorum.broker_session_timeout_ms.into(),
         ..klamm_metadata::decide::Settings::default()
     }
+}
+
+/// Starts what carries out the deadlines of coordinators and share partitions.
+fn start_timers(broker: &Arc<Broker>) {
+    tokio::spawn({
+        let broker = Arc::clone(broker);
+        async move { broker.groups.run_timers(Arc::clone(&broker)).await }
+    });
+    tokio::spawn({
+        let broker = Arc::clone(broker);
+        async move { broker.transactions.run_timers(Arc::clone(&broker)).await }
+    });
+    tokio::spawn({
+        let broker = Arc::clone(broker);
+        async move { broker.shares.run_timers(Arc::clone(&broker)).await }
+    });
 }
 
 /// Registers with the controller and waits until it lets the broker serve.
