@@ -1,7 +1,9 @@
 //! What the group APIs have in common: sending a request to the group's coordinator, and waiting.
 
+use std::borrow::Cow;
+
 use klamm_groups as groups;
-use klamm_protocol::ErrorCode;
+use klamm_protocol::{ErrorCode, wire::Message};
 
 use super::Context;
 use crate::{
@@ -59,4 +61,61 @@ pub(super) async fn settle(called: Called) -> Result<groups::Response, ErrorCode
         Called::Refused(error) => Err(error),
         Called::Later(receiver) => receiver.await.map_err(|_| ErrorCode::NotCoordinator),
     }
+}
+
+/// A group as the API that describes groups of its protocol tells of it.
+pub(super) trait Described: Sized + Send + 'static {
+    /// The response that holds such groups.
+    type Response: Message<'static> + Send;
+
+    /// Asks the group's coordinator.
+    fn wanted(name: String) -> groups::Request;
+    /// What the coordinator says.
+    fn found(response: groups::Response) -> Vec<Self>;
+    /// A group of which nothing can be told.
+    fn failed(name: String, error: ErrorCode) -> Self;
+    /// The operations that the caller is told, if there is something to tell of the group.
+    fn operations(&mut self) -> Option<&mut i32>;
+    /// The response with these groups.
+    fn response(groups: Vec<Self>) -> Self::Response;
+}
+
+/// What a request asks of groups of one protocol.
+pub(super) struct Asked<'a> {
+    /// Whether the protocol is on.
+    pub(super) is_on: bool,
+    pub(super) names: &'a [Cow<'a, str>],
+    pub(super) operations: bool,
+}
+
+/// Describes groups, each of which may have a coordinator of its own.
+pub(super) fn describe<G: Described>(
+    cx: &Context<'_>,
+    request: &Request,
+    asked: &Asked<'_>,
+) -> Outcome {
+    let caller = caller(cx, request);
+    let call = |name: &Cow<'_, str>| {
+        let called = match (asked.is_on, &**name) {
+            (false, _) => Called::Refused(ErrorCode::UnsupportedVersion),
+            (_, "") => Called::Refused(ErrorCode::InvalidGroupId),
+            (_, name) => cx.broker.groups.call(cx.broker, name, &caller, G::wanted(name.into())),
+        };
+        (name.to_string(), called)
+    };
+    let parts: Vec<(String, Called)> = asked.names.iter().map(call).collect();
+    let (operations, envelope) = (asked.operations, request.envelope());
+    Outcome::Later(Box::pin(async move {
+        let mut groups: Vec<G> = Vec::new();
+        for (name, called) in parts {
+            match settle(called).await {
+                Ok(response) => groups.extend(G::found(response)),
+                Err(error) => groups.push(G::failed(name, error)),
+            }
+        }
+        if operations {
+            groups.iter_mut().filter_map(G::operations).for_each(|told| *told = GROUP_OPERATIONS);
+        }
+        envelope.answer(&G::response(groups))
+    }))
 }

@@ -26,39 +26,37 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let caller = group_call::caller(cx, &request);
-    let is_on = group_call::is_on(cx, "streams");
-    let mut parts = Vec::new();
-    for name in &body.group_ids {
-        let name = name.clone().into_owned();
-        let wanted = groups::Request::StreamsDescribe(vec![name.clone()]);
-        let called = match (is_on, name.as_str()) {
-            (false, _) => crate::groups::Called::Refused(ErrorCode::UnsupportedVersion),
-            (_, "") => crate::groups::Called::Refused(ErrorCode::InvalidGroupId),
-            _ => cx.broker.groups.call(cx.broker, &name, &caller, wanted),
-        };
-        parts.push((name, called));
+    let asked = group_call::Asked {
+        is_on: group_call::is_on(cx, "streams"),
+        names: &body.group_ids,
+        operations: body.include_authorized_operations,
+    };
+    group_call::describe::<DescribedGroup<'static>>(cx, &request, &asked)
+}
+
+impl group_call::Described for DescribedGroup<'static> {
+    type Response = StreamsGroupDescribeResponse<'static>;
+
+    fn wanted(name: String) -> groups::Request {
+        groups::Request::StreamsDescribe(vec![name])
     }
-    let operations = body.include_authorized_operations;
-    let envelope = request.envelope();
-    Outcome::Later(Box::pin(async move {
-        let mut response = StreamsGroupDescribeResponse::default();
-        for (name, called) in parts {
-            match group_call::settle(called).await {
-                Ok(groups::Response::StreamsDescribe(found)) => response.groups.extend(found),
-                Ok(_) => {}
-                Err(error) => response.groups.push(DescribedGroup {
-                    error_code: error.code(),
-                    group_id: name.into(),
-                    ..DescribedGroup::default()
-                }),
-            }
+
+    fn found(response: groups::Response) -> Vec<Self> {
+        match response {
+            groups::Response::StreamsDescribe(found) => found,
+            _ => Vec::new(),
         }
-        if operations {
-            for group in response.groups.iter_mut().filter(|group| group.error_code == 0) {
-                group.authorized_operations = group_call::GROUP_OPERATIONS;
-            }
-        }
-        envelope.answer(&response)
-    }))
+    }
+
+    fn failed(name: String, error: ErrorCode) -> Self {
+        Self { error_code: error.code(), group_id: name.into(), ..Self::default() }
+    }
+
+    fn operations(&mut self) -> Option<&mut i32> {
+        (self.error_code == 0).then_some(&mut self.authorized_operations)
+    }
+
+    fn response(groups: Vec<Self>) -> Self::Response {
+        StreamsGroupDescribeResponse { groups, ..<_>::default() }
+    }
 }

@@ -16,14 +16,14 @@ use super::convert;
 use super::draft::{Draft, Scene};
 use super::group::ConsumerGroup;
 use super::heartbeat::{self, Speaker, check_instance, unknown_member};
-use super::member::{ClassicTerms, Member, MemberState, Subscription};
+use super::member::{ClassicTerms, Member, Subscription};
 use super::{leave, target};
 use crate::api::{Context, Response, Token};
 use crate::appends::Then;
 use crate::classic::member::protocols_of;
 use crate::classic::{CONSUMER_PROTOCOL, join_error, sync_error};
 use crate::coordinator::Coordinator;
-use crate::modern::Refusal;
+use crate::modern::{MemberState, Refusal};
 use crate::name::{Name, opt_name};
 use crate::timers::TimerKey;
 

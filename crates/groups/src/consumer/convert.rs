@@ -14,10 +14,10 @@ use klamm_protocol::wire::{Message, Reader, Uuid};
 use super::calls::Becomes;
 use super::draft::{Draft, Scene};
 use super::group::ConsumerGroup;
-use super::member::{ClassicTerms, Current, Member, MemberState, Subscription};
+use super::member::{ClassicTerms, Current, Member, Subscription};
 use super::record::Record;
 use crate::classic::{self, CONSUMER_PROTOCOL};
-use crate::modern::{Assignment, Refusal, assignment, topics};
+use crate::modern::{Assignment, MemberState, Refusal, assignment, topics};
 use crate::name::{Name, opt_name};
 use crate::records;
 

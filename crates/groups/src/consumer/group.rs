@@ -200,7 +200,7 @@ impl ConsumerGroup {
             State::Empty
         } else if self.epoch > self.target_epoch {
             State::Assigning
-        } else if self.members.values().all(|m| m.is_reconciled_to(self.target_epoch)) {
+        } else if self.members.values().all(|m| m.has.is_reconciled_to(self.target_epoch)) {
             State::Stable
         } else {
             State::Reconciling

@@ -15,11 +15,11 @@ use super::calls::Becomes;
 use super::draft::{Draft, Scene};
 use super::group::ConsumerGroup;
 use super::leave;
-use super::member::{Current, Member, MemberState, Subscription};
+use super::member::{Current, Member, Subscription};
 use super::reconcile::{self, Goal, Reported};
 use super::{patterns, target};
 use crate::api::Context;
-use crate::modern::{Assignment, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, Refusal};
+use crate::modern::{Assignment, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, MemberState, Refusal};
 use crate::name::{Name, opt_name};
 use crate::timers::TimerKey;
 

@@ -8,41 +8,8 @@ use klamm_protocol::wire::Uuid;
 
 use super::group::ConsumerGroup;
 use crate::classic::member::Protocol;
-use crate::modern::{Assignment, Owned, assignment, topics};
+use crate::modern::{self, Assignment, Owned, assignment, topics};
 use crate::name::Name;
-
-/// How far a member has come on its way to its target assignment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MemberState {
-    /// It has all that it was to have at its epoch.
-    Stable,
-    /// It is to give up partitions, and has not confirmed that it did.
-    Unrevoked,
-    /// It waits for partitions that others have not given up yet.
-    Unreleased,
-    /// Written by a later release: the member has to begin anew.
-    Unknown,
-}
-
-impl MemberState {
-    pub(crate) fn from_number(number: i8) -> Self {
-        match number {
-            0 => Self::Stable,
-            1 => Self::Unrevoked,
-            2 => Self::Unreleased,
-            _ => Self::Unknown,
-        }
-    }
-
-    pub(crate) fn number(self) -> i8 {
-        match self {
-            Self::Stable => 0,
-            Self::Unrevoked => 1,
-            Self::Unreleased => 2,
-            Self::Unknown => 127,
-        }
-    }
-}
 
 /// What a member of the classic protocol said when it joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,27 +53,7 @@ impl Default for Subscription {
 }
 
 /// What a member has, and at which epoch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Current {
-    pub(crate) epoch: i32,
-    pub(crate) previous_epoch: i32,
-    pub(crate) state: MemberState,
-    pub(crate) assigned: Owned,
-    /// What it is to give up and may still be working on.
-    pub(crate) revoking: Owned,
-}
-
-impl Default for Current {
-    fn default() -> Self {
-        Self {
-            epoch: 0,
-            previous_epoch: 0,
-            state: MemberState::Stable,
-            assigned: Owned::default(),
-            revoking: Owned::default(),
-        }
-    }
-}
+pub(crate) type Current = modern::Current<Owned>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -122,11 +69,6 @@ impl Member {
 
     pub(crate) fn is_classic(&self) -> bool {
         self.said.classic.is_some()
-    }
-
-    /// Whether the member has all of the target assignment of this epoch.
-    pub(crate) fn is_reconciled_to(&self, epoch: i32) -> bool {
-        self.has.state == MemberState::Stable && self.has.epoch == epoch
     }
 
     /// The session timeout that a member of the classic protocol asked for.

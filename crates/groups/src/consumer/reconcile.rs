@@ -9,8 +9,8 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::wire::Uuid;
 
 use super::group::ConsumerGroup;
-use super::member::{Current, Member, MemberState};
-use crate::modern::{Assignment, Owned, Refusal, assignment};
+use super::member::{Current, Member};
+use crate::modern::{Assignment, MemberState, Owned, Refusal, assignment};
 
 /// What a member says that it still has, if it says so.
 pub(crate) type Reported<'a> = Option<&'a [(Uuid, Vec<i32>)]>;
@@ -37,7 +37,7 @@ pub(crate) fn next(
     goal: &Goal<'_>,
 ) -> Result<Current, Refusal> {
     let has = &member.has;
-    if !goal.subscription_changed && member.is_reconciled_to(goal.epoch) {
+    if !goal.subscription_changed && member.has.is_reconciled_to(goal.epoch) {
         return Ok(has.clone());
     }
     let step = Step { group, member, goal, subscribed: member.topic_ids(group, image) };

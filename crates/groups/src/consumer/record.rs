@@ -19,10 +19,10 @@ use klamm_protocol::messages::{
     consumer_group_target_assignment_member_value as target,
 };
 
-use super::member::{ClassicTerms, Current, MemberState, Subscription};
+use super::member::{ClassicTerms, Current, Subscription};
 use crate::api::CoordinatorRecord;
 use crate::classic::member::Protocol;
-use crate::modern::{Assignment, Owned};
+use crate::modern::{Assignment, MemberState, Owned};
 use crate::name::{Name, opt_name};
 
 /// The only version of every value so far.

@@ -7,11 +7,13 @@
 pub(crate) mod assignment;
 pub(crate) mod assignor;
 pub(crate) mod hash;
+pub(crate) mod member;
 pub(crate) mod pattern;
 pub(crate) mod refusal;
 pub(crate) mod topics;
 
 pub(crate) use assignment::{Assignment, Owned};
+pub(crate) use member::{Current, MemberState};
 pub(crate) use refusal::Refusal;
 
 /// A persistent, ordered map: clones share what they have in common, so that a group as it was

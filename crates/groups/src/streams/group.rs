@@ -151,7 +151,7 @@ impl StreamsGroup {
             State::NotReady
         } else if self.facts.epoch > self.target_epoch {
             State::Assigning
-        } else if self.members.values().all(|m| m.is_reconciled_to(self.target_epoch)) {
+        } else if self.members.values().all(|m| m.has.is_reconciled_to(self.target_epoch)) {
             State::Stable
         } else {
             State::Reconciling
@@ -201,6 +201,6 @@ impl StreamsGroup {
 
     /// Whether the group looks at the topic: it reads it, or keeps state in it.
     pub(crate) fn needs(&self, topic: &str) -> bool {
-        self.topology.as_ref().is_some_and(|topology| topology.required().contains(topic))
+        self.topology.as_ref().is_some_and(|topology| topology.needs(topic))
     }
 }

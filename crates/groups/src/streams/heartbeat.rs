@@ -21,8 +21,7 @@ use super::target;
 use super::tasks::{TaskSet, Tasks};
 use super::topology::Topology;
 use crate::api::Context;
-use crate::consumer::member::MemberState;
-use crate::modern::Refusal;
+use crate::modern::{MemberState, Refusal};
 use crate::name::{Name, opt_name, text};
 use crate::timers::TimerKey;
 

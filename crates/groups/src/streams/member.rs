@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::tasks::OwnedSet;
-use crate::consumer::member::MemberState;
+use crate::modern;
 use crate::name::Name;
 
 /// What a member tells of itself.
@@ -41,27 +41,7 @@ impl Default for Said {
 }
 
 /// What a member has, and at which epoch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Current {
-    pub(crate) epoch: i32,
-    pub(crate) previous_epoch: i32,
-    pub(crate) state: MemberState,
-    pub(crate) assigned: OwnedSet,
-    /// What it is to give up and may still be working on.
-    pub(crate) revoking: OwnedSet,
-}
-
-impl Default for Current {
-    fn default() -> Self {
-        Self {
-            epoch: 0,
-            previous_epoch: 0,
-            state: MemberState::Stable,
-            assigned: OwnedSet::default(),
-            revoking: OwnedSet::default(),
-        }
-    }
-}
+pub(crate) type Current = modern::Current<OwnedSet>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -73,10 +53,5 @@ pub(crate) struct Member {
 impl Member {
     pub(crate) fn new(id: Name) -> Self {
         Self { id, said: Said::default(), has: Current::default() }
-    }
-
-    /// Whether the member has all of the target assignment of this epoch.
-    pub(crate) fn is_reconciled_to(&self, epoch: i32) -> bool {
-        self.has.state == MemberState::Stable && self.has.epoch == epoch
     }
 }

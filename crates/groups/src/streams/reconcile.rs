@@ -9,8 +9,7 @@ use klamm_protocol::ErrorCode;
 use super::group::StreamsGroup;
 use super::member::{Current, Member};
 use super::tasks::{self, OwnedSet, Role, Task, TaskSet, Tasks};
-use crate::consumer::member::MemberState;
-use crate::modern::Refusal;
+use crate::modern::{MemberState, Refusal};
 use crate::name::Name;
 
 /// Where a member is to go.

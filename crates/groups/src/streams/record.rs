@@ -22,7 +22,7 @@ use super::member::{Current, Said};
 use super::tasks::{OwnedActive, OwnedSet, TaskSet, Tasks};
 use super::topology::Topology;
 use crate::api::CoordinatorRecord;
-use crate::consumer::member::MemberState;
+use crate::modern::MemberState;
 use crate::name::{Name, opt_name};
 
 /// The only version of every value so far.

@@ -44,12 +44,12 @@ impl Topology {
 
     /// All topics that must exist before there are tasks.
     pub(crate) fn required(&self) -> BTreeSet<Name> {
-        let topics = |sub: &value::Subtopology<'static>| {
-            let internal = sub.repartition_source_topics.iter().chain(&sub.state_changelog_topics);
-            let internal: Vec<Name> = internal.map(|info| Name::from(info.name.as_ref())).collect();
-            sub.source_topics.iter().map(|t| Name::from(t.as_ref())).chain(internal).collect()
-        };
-        self.0.subtopologies.iter().flat_map(|sub| -> Vec<Name> { topics(sub) }).collect()
+        self.0.subtopologies.iter().flat_map(used_by).map(Name::from).collect()
+    }
+
+    /// Whether the topic is one of those.
+    pub(crate) fn needs(&self, topic: &str) -> bool {
+        self.0.subtopologies.iter().flat_map(used_by).any(|used| used == topic)
     }
 
     /// The subtopology that reads the topic.
@@ -66,6 +66,11 @@ impl Topology {
 pub(crate) fn read_by<'a>(sub: &'a value::Subtopology<'_>) -> impl Iterator<Item = &'a str> {
     let repartitioned = sub.repartition_source_topics.iter().map(|info| info.name.as_ref());
     sub.source_topics.iter().map(Cow::as_ref).chain(repartitioned)
+}
+
+/// The topics that a subtopology reads or keeps its state in.
+fn used_by<'a>(sub: &'a value::Subtopology<'_>) -> impl Iterator<Item = &'a str> {
+    read_by(sub).chain(sub.state_changelog_topics.iter().map(|info| info.name.as_ref()))
 }
 
 fn subtopology(sub: &request::Subtopology<'_>) -> value::Subtopology<'static> {
