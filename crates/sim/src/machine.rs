@@ -8,6 +8,7 @@ use klamm_env::{Env, Random, virt::DiskFault};
 
 use crate::{
     client::ADDRESS,
+    oracle::WINDOWS,
     world::{World, derive},
 };
 
@@ -77,6 +78,7 @@ impl Machine {
         };
         world.note("machine", &format!("start {}: {result:?}", self.starts));
         world.oracle().disturbed = world.is_disk_at_fault();
+        world.set_serving(result.is_ok());
         if result.is_err() {
             world.net.crash(HOST);
             world.disk.kill();
@@ -112,6 +114,7 @@ impl Machine {
     /// What a death does to the disk, the network and what the oracle knows.
     fn fall(&self, death: Death) {
         let world = &self.world;
+        world.set_serving(false);
         world.net.crash(HOST);
         if death == Death::PowerLoss {
             world.disk.crash();
@@ -126,6 +129,7 @@ impl Machine {
     pub(crate) async fn end(&mut self, death: Death) {
         let Some(server) = self.server.take() else { return };
         self.world.stats().restarts += 1;
+        self.world.set_serving(false);
         let world = &self.world;
         match death {
             Death::Stop => {
@@ -192,6 +196,8 @@ fn config(world: &World) -> Result<BrokerConfig, String> {
         ("log.cleaner.io.buffer.size", "8192".to_owned()),
         ("klamm.disk.policy", plan.disk_policy.to_owned()),
         ("klamm.disk.check.interval.ms", "300".to_owned()),
+        ("quota.window.num", WINDOWS.to_string()),
+        ("controller.quota.window.num", WINDOWS.to_string()),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))

@@ -101,6 +101,8 @@ pub(crate) struct Plan {
     pub(crate) disk_policy: &'static str,
     /// How fast replicas move between directories, bytes per second.
     pub(crate) move_bytes: u64,
+    /// Clients whose quotas change under them.
+    pub(crate) metered: u64,
 }
 
 /// The policies for a volume that fills. The later ones delete, which transactions are not told of.
@@ -168,6 +170,7 @@ impl Plan {
             modern_statics: if random.chance(1, 3) { between(1, 2) } else { 0 },
             streams_members: if random.chance(1, 3) { between(1, 4) } else { 0 },
             sharers: if random.chance(1, 2) { between(1, 3) } else { 0 },
+            metered: if random.chance(1, 3) { between(1, 3) } else { 0 },
         }
     }
 }

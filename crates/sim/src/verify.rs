@@ -2,15 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use klamm_env::Disk;
 use klamm_protocol::ErrorCode;
 
 use crate::{
     actors::{admin, keeper, sharer, transactor::PARTITIONS},
     calls::{
-        EARLIEST, LATEST, Produced, Session, Want, committed, describe_topic, fetch, heartbeat,
-        join, list_offset, new_batch, produce, read_committed, sync,
+        EARLIEST, LATEST, Produced, Session, Want, alter_quota, committed, describe_quotas,
+        describe_topic, fetch, heartbeat, join, list_offset, new_batch, produce, read_committed,
+        sync,
     },
     client::Client,
+    machine::{FIRM_DIR, FRAIL_DIR},
     oracle::{Assignments, Place, RecordId},
     world::{Topic, World},
 };
@@ -24,9 +27,10 @@ const DRAINED_AFTER: u32 = 20;
 /// Checks the whole cluster.
 pub(crate) async fn verify(world: &Arc<World>, round: u64) {
     let mut client = world.client(&format!("verify-{round}"));
+    let deadline = world.elapsed_ms() + BOUND_MS;
+    settle_quotas(world, &mut client, deadline).await;
     admin::refresh(world, &mut client).await;
     let topics = world.topics.lock().clone();
-    let deadline = world.elapsed_ms() + BOUND_MS;
     let mut places = Vec::new();
     for (name, topic) in topics {
         describe(world, &mut client, &name, deadline).await;
@@ -52,6 +56,26 @@ pub(crate) async fn verify(world: &Arc<World>, round: u64) {
         }
     }
     agree(world, &mut client, deadline).await;
+    for (place, _) in &places {
+        find(world, &client, place).await;
+    }
+}
+
+/// Looks at all quotas and removes them: what follows has nothing to wait for.
+async fn settle_quotas(world: &World, client: &mut Client, deadline: i64) {
+    loop {
+        let described = describe_quotas(world, client).await;
+        let mut is_settled = described == Some(ErrorCode::None);
+        let set = world.oracle().quotas_set();
+        for (entity, key) in set {
+            let altered = alter_quota(world, client, &entity, key, None).await;
+            is_settled &= altered == Some(ErrorCode::None);
+        }
+        let what = format!("the quotas are not described and removed: {described:?}");
+        if is_settled || !may_retry(world, client, deadline, &what).await {
+            return;
+        }
+    }
 }
 
 /// Checks that everything can be written again, without a restart, after the disk was full or slow.
@@ -235,6 +259,36 @@ async fn drain_shares(world: &Arc<World>, round: u64, deadline: i64) {
     }
     let starts = member.log_starts().await;
     world.oracle().share_drained(&starts);
+}
+
+/// Looks for a partition in the log directories, once its moves have had time to end.
+async fn find(world: &World, client: &Client, place: &Place) {
+    let deadline = world.elapsed_ms() + BOUND_MS;
+    loop {
+        let found = directories_of(world, place);
+        let is_there = world.topics.lock().contains_key(&place.0);
+        if found.len() == 1 || !is_there || world.elapsed_ms() > deadline {
+            world.oracle().found_in(place, &found);
+            return;
+        }
+        world.pause(&client.random, 500).await;
+    }
+}
+
+/// The directories that have a partition or a copy of it, but not those that are to be deleted or
+/// were set aside.
+fn directories_of(world: &World, (topic, index): &Place) -> Vec<String> {
+    let (name, copy) = (format!("{topic}-{index}"), format!("{topic}-{index}."));
+    let mut found = Vec::new();
+    for dir in [FIRM_DIR, FRAIL_DIR] {
+        let entries = Disk::list(&world.disk, dir.as_ref()).unwrap_or_default();
+        let names = entries.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.name);
+        let is_of_it = |entry: &String| {
+            *entry == name || (entry.starts_with(&copy) && entry.ends_with("-future"))
+        };
+        found.extend(names.filter(is_of_it).map(|entry| format!("{dir}/{entry}")));
+    }
+    found
 }
 
 async fn read_commit(

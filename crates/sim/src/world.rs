@@ -58,6 +58,11 @@ pub(crate) struct World {
     pub(crate) moved: Mutex<BTreeSet<Place>>,
     /// Where the metadata are, which may be at fault by itself.
     pub(crate) metadata: FaultyDir,
+    /// Whether the broker serves, and no volume is small.
+    serves: AtomicBool,
+    is_filled: AtomicBool,
+    /// How often a disk began or ceased to be at fault.
+    faults: AtomicU64,
     trace: Mutex<Trace>,
     oracle: Mutex<Oracle>,
     stats: Mutex<Stats>,
@@ -87,6 +92,9 @@ impl World {
             broken: Mutex::default(),
             moved: Mutex::default(),
             metadata: FaultyDir::new(METADATA_DIR),
+            serves: AtomicBool::new(false),
+            is_filled: AtomicBool::new(false),
+            faults: AtomicU64::new(0),
             trace: Mutex::new(Trace::new(keep_lines)),
             oracle: Mutex::new(Oracle::new(plan.offsets_sync)),
             stats: Mutex::default(),
@@ -137,6 +145,33 @@ impl World {
     /// Whether a disk misbehaves now.
     pub(crate) fn is_disk_at_fault(&self) -> bool {
         self.disk.fault() != DiskFault::None || self.metadata.fault().is_some()
+    }
+
+    /// A disk begins or ceases to be at fault.
+    pub(crate) fn fault_changes(&self) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which time without a fault of a disk this is, if none is at fault. A volume may be full.
+    pub(crate) fn well(&self) -> Option<u64> {
+        let is_well = !self.is_disk_at_fault() && self.broken.lock().is_none();
+        is_well.then(|| self.faults.load(Ordering::Relaxed))
+    }
+
+    /// A volume becomes small, or has its size again.
+    pub(crate) fn fill(&self, is_filled: bool) {
+        self.is_filled.store(is_filled, Ordering::Relaxed);
+    }
+
+    /// The broker begins or ceases to serve.
+    pub(crate) fn set_serving(&self, serves: bool) {
+        self.serves.store(serves, Ordering::Relaxed);
+    }
+
+    /// Which time this is in which everything is to be served, if it is one.
+    pub(crate) fn must_serve(&self) -> Option<u64> {
+        let has_room = !self.is_filled.load(Ordering::Relaxed);
+        self.well().filter(|_| has_room && self.serves.load(Ordering::Relaxed))
     }
 
     /// Tells all clients to end.

@@ -19,6 +19,7 @@ use crate::{
     checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
     log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, parse_future_dir, parse_partition_dir},
+    planted::planted,
 };
 
 /// Kafka's mark of a clean stop.
@@ -285,6 +286,9 @@ impl LogDirs {
                     continue;
                 }
                 if let Some(name) = parse_future_dir(&entry.name) {
+                    if planted("unfinished-move-stays") {
+                        continue;
+                    }
                     // What it has is not needed: the move begins again.
                     if let Err(error) = self.env.disk.remove_dir_all(&dir.path.join(&entry.name)) {
                         tracing::warn!("cannot delete what is left of a move: {error}");
@@ -326,6 +330,9 @@ impl LogDirs {
             found.insert(name, at);
             return Ok(());
         };
+        if planted("moved-twin-stays") {
+            return Ok(());
+        }
         let counts = self.dirs[at].id == known;
         let (counting, former) = if counts { (at, twin) } else { (twin, at) };
         let aside = self.set_aside(former, &name, DELETE_DIR_SUFFIX)?;

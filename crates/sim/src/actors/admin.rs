@@ -7,8 +7,8 @@ use klamm_protocol::ErrorCode;
 use super::{sharer, transactor::PARTITIONS};
 use crate::{
     calls::{
-        TxnTopic, WITH_IDS, add_partitions, alter_broker, alter_group, alter_topic, create_topic,
-        delete_group, delete_offset, delete_records, delete_topic, find_coordinator,
+        METERED, TxnTopic, WITH_IDS, add_partitions, alter_broker, alter_group, alter_topic,
+        create_topic, delete_group, delete_offset, delete_records, delete_topic, find_coordinator,
         find_share_coordinator, find_transaction_coordinator, list_topics, move_replica,
     },
     client::Client,
@@ -51,6 +51,12 @@ pub(crate) async fn set_up(world: &World) -> bool {
     }
     if world.plan.sharers > 0 && !set_up_shares(world, &mut client).await {
         return false;
+    }
+    if world.plan.metered > 0 {
+        let of = super::METERED_PARTITIONS;
+        create_topic(world, &mut client, METERED, of, &[]).await;
+        // Nobody else is to know it.
+        world.oracle().topics.remove(METERED);
     }
     refresh(world, &mut client).await;
     let is_ready = !world.topics.lock().is_empty();

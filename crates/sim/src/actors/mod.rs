@@ -5,6 +5,7 @@ mod committer;
 mod consumer;
 pub(crate) mod keeper;
 mod member;
+mod metered;
 mod modern_member;
 pub(crate) mod operator;
 mod pipeline;
@@ -14,6 +15,7 @@ mod streams_member;
 pub(crate) mod transactor;
 
 pub(crate) use member::GROUP;
+pub(crate) use metered::PARTITIONS as METERED_PARTITIONS;
 pub(crate) use modern_member::GROUP as MODERN_GROUP;
 
 use std::sync::Arc;
@@ -71,6 +73,12 @@ pub(crate) fn start(world: &Arc<World>) -> Vec<JoinHandle<()>> {
             let is_static = kind == "stable";
             clients.push(tokio::spawn(modern_member::take_part(world, name, is_static)));
         }
+    }
+    if plan.metered > 0 {
+        clients.push(tokio::spawn(metered::set_quotas(Arc::clone(world))));
+    }
+    for number in 0..plan.metered {
+        clients.push(tokio::spawn(metered::use_quotas(Arc::clone(world), number)));
     }
     let read_by_streams = world.topics.lock().keys().next().cloned().unwrap_or_default();
     for number in 0..plan.streams_members {

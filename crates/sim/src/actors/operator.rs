@@ -71,6 +71,7 @@ async fn fail_metadata(world: &World, machine: &mut Machine, random: &Random) {
     let fault = if random.chance(1, 2) { DirFault::Broken } else { DirFault::Full };
     world.note("operator", &format!("metadata: {fault:?}"));
     world.metadata.set(Some(fault));
+    world.fault_changes();
     let other = match random.below(6) {
         0 => DiskFault::Full,
         1 => DiskFault::Stall(1 + random.below(400)),
@@ -94,6 +95,7 @@ async fn fail_metadata(world: &World, machine: &mut Machine, random: &Random) {
 async fn fail_disk(world: &World, machine: &mut Machine, fault: DiskFault, random: &Random) {
     world.note("operator", &format!("disk: {fault:?}"));
     world.disk.set_fault(fault);
+    world.fault_changes();
     world.oracle().disturbed = true;
     stop_if_failed(world, machine, random, FAULT_MS_MAX).await;
     if random.chance(1, 4) {
@@ -110,6 +112,8 @@ async fn fill_volume(world: &World, machine: &mut Machine, random: &Random) {
     let used = world.disk.used_below(dir.as_ref());
     world.note("operator", &format!("{dir} is {percent} % full"));
     world.disk.set_volume(dir.as_ref(), Some(used * 100 / percent));
+    world.fill(true);
+    world.fault_changes();
     world.oracle().disturbed = true;
     stop_if_failed(world, machine, random, FAULT_MS_MAX).await;
     if random.chance(1, 4) {
@@ -137,9 +141,11 @@ async fn stop_if_failed(world: &World, machine: &mut Machine, random: &Random, m
 fn heal_disk(world: &World) {
     world.note("operator", "disk: well");
     world.disk.set_fault(DiskFault::None);
+    world.fault_changes();
     for dir in [FIRM_DIR, FRAIL_DIR] {
         world.disk.set_volume(dir.as_ref(), None);
     }
+    world.fill(false);
     world.metadata.set(None);
     *world.broken.lock() = None;
 }

@@ -12,6 +12,7 @@ use klamm_protocol::{
     wire::Uuid,
 };
 
+use super::QUOTA_KEYS;
 use crate::{
     client::Client,
     oracle::{Asked, Format, Oracle, Place, RecordId},
@@ -76,6 +77,7 @@ pub(crate) async fn fetch(
         world.oracle().not_served(format!("the answer to Fetch v{version} cannot be read"));
         return None;
     };
+    world.oracle().held_back(client.name(), QUOTA_KEYS[1], response.throttle_time_ms);
     if response.error_code != 0 {
         if let Some(session) = session {
             *session = Session::default();

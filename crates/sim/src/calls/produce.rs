@@ -12,6 +12,7 @@ use klamm_protocol::{
     wire::Records,
 };
 
+use super::QUOTA_KEYS;
 use crate::{
     client::{Client, Failure, Sent},
     oracle::{Asked, Batch, Format, Place},
@@ -39,6 +40,8 @@ pub(crate) struct OnItsWay {
     version: i16,
     asked: Asked,
     is_first: bool,
+    /// Which time without faults it was sent in.
+    well: Option<u64>,
 }
 
 /// A batch as a client of this age sends it.
@@ -110,9 +113,10 @@ pub(crate) async fn begin_produce(
     }
     let timeout_ms = i32::try_from(TIMEOUT_MS).unwrap_or(i32::MAX) - 500;
     let request = ProduceRequest { acks, timeout_ms, topic_data: vec![data], ..Default::default() };
+    let well = world.well();
     let asked = world.oracle().sending(place, *batch, by_name);
     match client.send(version, &request).await {
-        Ok(sent) => Ok(OnItsWay { sent, version, asked, is_first }),
+        Ok(sent) => Ok(OnItsWay { sent, version, asked, is_first, well }),
         Err(failure) => {
             if failure == Failure::NotSent {
                 world.oracle().settled(place, batch);
@@ -128,7 +132,7 @@ pub(crate) async fn end_produce(
     client: &mut Client,
     place: &Place,
     batch: &Batch,
-    OnItsWay { sent, version, asked, is_first }: OnItsWay,
+    OnItsWay { sent, version, asked, is_first, well }: OnItsWay,
 ) -> Produced {
     let reply = match client.answer(sent, TIMEOUT_MS).await {
         Ok(reply) => reply,
@@ -142,6 +146,7 @@ pub(crate) async fn end_produce(
     let Some(part) = answered else { return Produced::Unknown(None) };
     let error = ErrorCode::from_code(part.error_code).unwrap_or(ErrorCode::UnknownServerError);
     let mut oracle = world.oracle();
+    oracle.held_back(client.name(), QUOTA_KEYS[0], response.throttle_time_ms);
     if !oracle.is_of_now(place, &asked) {
         return judge(error, part.base_offset);
     }
@@ -152,7 +157,13 @@ pub(crate) async fn end_produce(
         }
     }
     oracle.settled(place, batch);
-    judge(error, part.base_offset)
+    // Where no disk was at fault, a volume is too full: nothing is written then.
+    let is_full = error == ErrorCode::KafkaStorageError && well.is_some() && well == world.well();
+    let produced = judge(error, part.base_offset);
+    if is_first && (is_full || is_before_append(produced)) {
+        oracle.refused(place, batch);
+    }
+    produced
 }
 
 fn unanswered(failure: Failure) -> Produced {
@@ -160,6 +171,17 @@ fn unanswered(failure: Failure) -> Produced {
         Failure::NotSent => Produced::Refused(ErrorCode::NetworkException),
         Failure::Unknown => Produced::Unknown(None),
     }
+}
+
+/// Whether an error says that nothing was appended. Old clients hear NOT_LEADER_OR_FOLLOWER of a
+/// disk that failed, too.
+fn is_before_append(produced: Produced) -> bool {
+    !matches!(
+        produced,
+        Produced::Refused(ErrorCode::NotLeaderOrFollower)
+            | Produced::Acknowledged(_)
+            | Produced::Unknown(_)
+    )
 }
 
 /// Errors that come before anything is appended, and others.

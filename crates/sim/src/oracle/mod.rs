@@ -19,10 +19,13 @@ mod no_panic;
 mod nothing_invented;
 mod offsets_once;
 mod one_consumer;
+mod one_directory;
 mod one_owner;
 mod partition;
 mod producer_order;
+mod quotas;
 mod recreated;
+mod refused;
 mod same_bytes;
 mod shares;
 mod topics;
@@ -38,6 +41,7 @@ pub(crate) use last_value::{Kept, Reading};
 pub(crate) use no_panic::watch;
 pub(crate) use one_owner::Assignments;
 pub(crate) use partition::{Asked, Batch, Format, PartitionModel, RecordId, Sync};
+pub(crate) use quotas::{ANONYMOUS, GENEROUS, Metered, QuotaEntity, WINDOWS};
 pub(crate) use topics::TopicModel;
 pub(crate) use transactions::{Fate, value_of};
 
@@ -51,7 +55,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 31] = [
+pub const INVARIANTS: [Invariant; 38] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -60,6 +64,8 @@ pub const INVARIANTS: [Invariant; 31] = [
     offsets_once::ABOVE_HIGH_WATERMARK,
     producer_order::NO_DUPLICATES,
     producer_order::IN_ORDER,
+    refused::REFUSED_NOT_WRITTEN,
+    one_directory::ONE_DIRECTORY,
     high_watermark::ONLY_ADVANCES,
     high_watermark::NOTHING_ABOVE,
     log_start::START_ONLY_ADVANCES,
@@ -80,6 +86,11 @@ pub const INVARIANTS: [Invariant; 31] = [
     shares::ACCEPTED_STAYS,
     shares::ONE_HOLDER,
     shares::NONE_LOST,
+    quotas::QUOTA_BOUNDS,
+    quotas::QUOTA_ONLY_DELAYS,
+    quotas::THROTTLE_HAS_REASON,
+    quotas::MUTE_HOLDS,
+    quotas::QUOTAS_SURVIVE,
     liveness::SERVES_AGAIN,
     liveness::OTHERS_SERVE,
     no_panic::NO_PANIC,
@@ -123,6 +134,7 @@ pub(crate) struct Oracle {
     pub(crate) kept: last_value::KeptModel,
     transactions: transactions::Transactions,
     pub(crate) shares: shares::Shares,
+    quotas: quotas::Quotas,
     /// Groups that were heard to be loaded since the broker began.
     loaded: BTreeSet<String>,
     /// Whether a disk was at fault since the broker began.
@@ -154,6 +166,7 @@ impl Oracle {
 
     fn ended(&mut self) {
         self.configs.ended();
+        self.quotas.ended();
         self.loaded.clear();
         self.shares.ended();
         self.disturbed = false;

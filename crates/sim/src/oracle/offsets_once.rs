@@ -17,6 +17,7 @@ impl Oracle {
     pub(crate) fn sending(&mut self, place: &Place, batch: Batch, by_name: bool) -> Asked {
         let model = self.partition(place);
         model.sent.insert(batch.id, batch);
+        model.refused.remove(&batch.id);
         if by_name {
             *model.open.entry(batch.id).or_default() += 1;
         }

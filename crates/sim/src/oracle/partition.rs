@@ -6,7 +6,7 @@
 //!   above it.
 //! - An entry is durable if no power loss can take it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A record: the batch it was sent in, and its place there.
 pub(crate) type RecordId = (u64, u32);
@@ -74,6 +74,8 @@ pub(crate) struct PartitionModel {
     pub(crate) sent: BTreeMap<u64, Batch>,
     /// How many requests that name the topic, not its id, may still append a batch.
     pub(crate) open: BTreeMap<u64, u32>,
+    /// Batches that were sent once and refused.
+    pub(crate) refused: BTreeSet<u64>,
     /// The largest high watermark that was shown and cannot have been lost.
     pub(crate) high_watermark: i64,
     /// The largest log start offset that was shown and cannot have been lost.
@@ -90,6 +92,7 @@ impl PartitionModel {
             known: BTreeMap::new(),
             sent: BTreeMap::new(),
             open: BTreeMap::new(),
+            refused: BTreeSet::new(),
             high_watermark: 0,
             start: 0,
             start_asked: 0,

@@ -261,3 +261,38 @@ fn the_tail_of_a_replica_that_moves_is_lost() {
         ],
     );
 }
+
+#[test]
+fn quotas_are_forgotten_at_a_start() {
+    check("quota-forgotten-after-restart", &["quota-bounds"]);
+}
+
+#[test]
+fn a_connection_is_held_back_for_ever() {
+    check("mute-never-ends", &["quota-only-delays", "serves-again"]);
+}
+
+#[test]
+fn nobody_is_held_back() {
+    check("never-muted", &["mute-holds", "quota-bounds"]);
+}
+
+#[test]
+fn the_quota_of_a_client_is_not_seen() {
+    check("client-quota-ignored", &["quota-bounds", "throttle-has-reason"]);
+}
+
+#[test]
+fn what_is_left_of_a_move_stays() {
+    check("unfinished-move-stays", &["one-directory"]);
+}
+
+#[test]
+fn the_former_directory_of_a_replica_stays() {
+    check("moved-twin-stays", &["one-directory", "acked-survive", "high-watermark-advances"]);
+}
+
+#[test]
+fn what_is_refused_while_a_volume_is_full_is_written() {
+    check("restricted-writes", &["refused-not-written"]);
+}

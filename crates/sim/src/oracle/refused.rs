@@ -1,0 +1,23 @@
+//! What was refused.
+
+use super::{Batch, Invariant, Oracle, Place, RecordId};
+
+pub(super) const REFUSED_NOT_WRITTEN: Invariant = Invariant {
+    id: "refused-not-written",
+    sentence: "What was refused before it was appended, as while a volume is nearly full, is not \
+               read, unless it was sent again.",
+};
+
+impl Oracle {
+    /// A batch that was sent once was refused, by an error that says that it was not appended.
+    pub(crate) fn refused(&mut self, place: &Place, batch: &Batch) {
+        self.partition(place).refused.insert(batch.id);
+    }
+
+    /// A record was read.
+    pub(super) fn is_not_refused(&mut self, place: &Place, id: RecordId) {
+        if self.partition(place).refused.contains(&id.0) {
+            self.violate(REFUSED_NOT_WRITTEN, format!("{place:?} has {id:?}"));
+        }
+    }
+}
