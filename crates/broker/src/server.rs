@@ -275,6 +275,7 @@ async fn start_quorum(
     let single =
         QuorumConfig::single(env.clone(), dir, settings.node.node_id, cluster_id.to_owned());
     let quorum = QuorumConfig {
+        sync: !planted("metadata-not-synced"),
         segment_bytes: u64::try_from(of.metadata_segment_bytes).unwrap_or(single.segment_bytes),
         snapshot_bytes: u64::try_from(of.snapshot_max_new_record_bytes)
             .unwrap_or(single.snapshot_bytes),

@@ -225,7 +225,7 @@ impl Shard {
         let is_lost = planted("lose-transaction-record");
         let records = [change.to_record(settings.version)];
         let offset = if is_lost { 0 } else { self.append(now_ms, &records)? };
-        if !self.partition.must_wait(offset) {
+        if !self.partition.must_wait(offset) || planted("marker-before-decision") {
             self.apply(broker, &mut state, change);
             return Ok(Called::Now(answer));
         }

@@ -36,7 +36,7 @@ fn the_last_segment_is_not_recovered() {
 
 #[test]
 fn the_producer_snapshot_is_forgotten() {
-    check("forget-producer-snapshot", &["no-duplicates"]);
+    check("forget-producer-snapshot", &["no-duplicates", "committed-only", "committed-whole"]);
 }
 
 #[test]
@@ -295,4 +295,36 @@ fn the_former_directory_of_a_replica_stays() {
 #[test]
 fn what_is_refused_while_a_volume_is_full_is_written() {
     check("restricted-writes", &["refused-not-written"]);
+}
+
+#[test]
+fn offsets_expire_before_their_time() {
+    check("offsets-expire-at-once", &["commits-survive"]);
+}
+
+#[test]
+fn where_a_log_begins_is_forgotten() {
+    check("log-start-not-checkpointed", &["log-start-advances"]);
+}
+
+#[test]
+fn a_transaction_is_ended_before_that_is_durable() {
+    check(
+        "marker-before-decision",
+        &["transaction-fenced", "committed-whole", "committed-only", "serves-again"],
+    );
+}
+
+#[test]
+fn metadata_are_not_synced() {
+    check(
+        "metadata-not-synced",
+        &[
+            "topics-survive",
+            "configs-survive",
+            "quotas-survive",
+            "serves-again",
+            "recreated-is-new",
+        ],
+    );
 }
