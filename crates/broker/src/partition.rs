@@ -54,7 +54,7 @@ pub(crate) struct Partition {
     high_watermark: AtomicI64,
     /// Appends that the disk refused since the last that it took.
     refused: AtomicUsize,
-    waiters: Waiters,
+    waiters: Arc<Waiters>,
 }
 
 /// Up to where a reader may see.
@@ -93,7 +93,7 @@ impl Partition {
             leader: Mutex::new(leader),
             log,
             refused: AtomicUsize::new(0),
-            waiters: Waiters::default(),
+            waiters: Arc::default(),
         }
     }
 
@@ -195,7 +195,7 @@ impl Partition {
             self.counted(log.recovery_point());
         }
         let wait = Wait::new();
-        let _registered = self.waiters.register(&wait);
+        let _watching = self.waiters.watch(&wait);
         while self.high_watermark() < offset {
             wait.notified().await;
         }
@@ -272,9 +272,8 @@ impl Partition {
     }
 
     /// Wakes `wait` whenever there may be more to read, until the registration is dropped.
-    pub(crate) fn watch(self: &Arc<Self>, wait: &Arc<Wait>) -> Watching {
-        let place = self.waiters.add(wait);
-        Watching { partition: Arc::clone(self), place }
+    pub(crate) fn watch(&self, wait: &Arc<Wait>) -> Watching {
+        self.waiters.watch(wait)
     }
 
     /// How often those who wait were woken, or would have been. As long as it stays the same, so
@@ -339,19 +338,16 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    pub(crate) fn add(&self, wait: &Arc<Wait>) -> u64 {
+    /// Wakes `wait` whenever there is something new, until the registration is dropped.
+    pub(crate) fn watch(self: &Arc<Self>, wait: &Arc<Wait>) -> Watching {
         let place = self.next.fetch_add(1, Ordering::Relaxed).unsigned_abs();
         let mut list = self.list.lock();
         list.push((place, Arc::clone(wait)));
         self.count.store(list.len(), Ordering::SeqCst);
-        place
+        Watching { waiters: Arc::clone(self), place }
     }
 
-    fn register<'a>(&'a self, wait: &Arc<Wait>) -> Registered<'a> {
-        Registered { waiters: self, place: self.add(wait) }
-    }
-
-    pub(crate) fn remove(&self, place: u64) {
+    fn remove(&self, place: u64) {
         let mut list = self.list.lock();
         list.retain(|(other, _)| *other != place);
         self.count.store(list.len(), Ordering::SeqCst);
@@ -370,26 +366,15 @@ impl Waiters {
     }
 }
 
-struct Registered<'a> {
-    waiters: &'a Waiters,
-    place: u64,
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        self.waiters.remove(self.place);
-    }
-}
-
-/// A registration with a partition; dropping it ends it.
+/// Being one of those who wait; dropping it ends that.
 #[derive(Debug)]
 pub(crate) struct Watching {
-    partition: Arc<Partition>,
+    waiters: Arc<Waiters>,
     place: u64,
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.partition.waiters.remove(self.place);
+        self.waiters.remove(self.place);
     }
 }

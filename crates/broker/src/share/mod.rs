@@ -38,7 +38,7 @@ pub(crate) use sessions::{MemberKey, Place, Sessions};
 
 use crate::{
     broker::{Broker, Found},
-    partition::{Partition, Wait, Waiters},
+    partition::{Partition, Waiters},
 };
 use store::{Called, Stores, Told};
 
@@ -60,7 +60,7 @@ pub(crate) struct Held {
     /// When somebody's time is over, milliseconds since the epoch.
     deadline_ms: AtomicI64,
     /// Who waits for records that come back.
-    waiters: Waiters,
+    waiters: Arc<Waiters>,
 }
 
 /// What becomes of a change.
@@ -130,7 +130,7 @@ impl Shares {
                 key: key.clone(),
                 state: OnceCell::new(),
                 deadline_ms: AtomicI64::new(NEVER_MS),
-                waiters: Waiters::default(),
+                waiters: Arc::default(),
             })
         }));
         let loaded = held
@@ -308,26 +308,6 @@ impl Shares {
         if deadline_ms < held.deadline_ms.swap(deadline_ms, Ordering::AcqRel) {
             self.bell.notify_one();
         }
-    }
-}
-
-impl Held {
-    /// Wakes `wait` whenever records come back, until it is dropped.
-    fn watch(self: &Arc<Self>, wait: &Arc<Wait>) -> Watching {
-        let place = self.waiters.add(wait);
-        Watching { held: Arc::clone(self), place }
-    }
-}
-
-/// Waits for records that come back; dropping it ends that.
-struct Watching {
-    held: Arc<Held>,
-    place: u64,
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.held.waiters.remove(self.place);
     }
 }
 

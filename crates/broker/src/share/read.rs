@@ -106,7 +106,7 @@ async fn fetch_open(broker: &Arc<Broker>, fetch: &Fetch, deadline: Instant) -> O
     let how = How { limits, isolation };
     let wait = Wait::new();
     let _appends: Vec<_> = open.iter().map(|open| open.found.1.watch(&wait)).collect();
-    let _returns: Vec<_> = open.iter().map(|open| open.held.watch(&wait)).collect();
+    let _returns: Vec<_> = open.iter().map(|open| open.held.waiters.watch(&wait)).collect();
     loop {
         let is_last = !failed.is_empty() || Instant::now() >= deadline;
         let got = round(broker, fetch, how, &open, is_last).await;
