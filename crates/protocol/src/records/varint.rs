@@ -33,8 +33,7 @@ pub fn read_varint(bytes: &mut &[u8]) -> Result<i32, VarintError> {
 /// Reads a zigzag 64-bit varint from the front of `bytes` and moves past it.
 #[inline]
 pub fn read_varlong(bytes: &mut &[u8]) -> Result<i64, VarintError> {
-    let raw = read_unsigned(bytes, VARLONG_SIZE_MAX)?;
-    Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+    Ok(unzigzag64(read_unsigned(bytes, VARLONG_SIZE_MAX)?))
 }
 
 /// Reads a varint of at most `max` bytes as it stands there.
@@ -102,6 +101,12 @@ fn zigzag32(value: i32) -> u32 {
 
 fn zigzag64(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
+}
+
+/// The number that a varint stands for.
+#[inline]
+pub(super) fn unzigzag64(raw: u64) -> i64 {
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
 }
 
 #[cfg(test)]

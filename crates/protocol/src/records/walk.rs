@@ -5,7 +5,7 @@
 //! Cost: about 120 instructions a record, no allocation.
 
 use super::iter::{Base, read_headers};
-use super::varint::{VARINT_SIZE_MAX, VARLONG_SIZE_MAX, read_unsigned};
+use super::varint::{VARINT_SIZE_MAX, VARLONG_SIZE_MAX, read_unsigned, unzigzag64};
 
 /// What a batch of well-formed records with consecutive offsets is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) fn walk(bytes: &[u8], base: Base, count: i32) -> Option<Walk> {
         let end = cursor.at + size;
         // The attributes, of which Kafka has not given out any.
         cursor.at += 1;
-        let timestamp = base.timestamp.wrapping_add(zigzag(cursor.unsigned(VARLONG_SIZE_MAX)?));
+        let timestamp = base.timestamp.wrapping_add(unzigzag64(cursor.unsigned(VARLONG_SIZE_MAX)?));
         if timestamp > walk.max_timestamp {
             walk.max_timestamp = timestamp;
             walk.index_of_max = index;
@@ -101,10 +101,6 @@ impl Cursor<'_> {
         self.at = end;
         Some(())
     }
-}
-
-fn zigzag(raw: u64) -> i64 {
-    (raw >> 1) as i64 ^ -((raw & 1) as i64)
 }
 
 #[cfg(test)]
