@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use klamm_metadata::Image;
+use klamm_metadata::{Image, Resource, ResourceKind};
 use klamm_protocol::ErrorCode;
 use klamm_protocol::wire::Uuid;
 
@@ -127,6 +127,12 @@ impl Coordinator {
             Request::Share(request) => self.share(token, context, request),
         }
         self.take_effects()
+    }
+
+    /// Looks up the settings that a group has of its own.
+    pub(crate) fn own_settings<'a>(&'a self, group: &str) -> impl Fn(&str) -> Option<&'a str> {
+        let resource = Resource::new(ResourceKind::Group, group.to_owned());
+        move |key| self.image.config_value(&resource, key)
     }
 
     /// Takes other settings, for what is decided from now on.

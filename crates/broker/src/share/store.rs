@@ -70,7 +70,7 @@ pub(crate) enum Called {
 
 impl Called {
     fn refused(error: ErrorCode) -> Self {
-        Self::Now(Err(refused(error)))
+        Self::Now(Err(error.into()))
     }
 
     /// The answer, waited for if need be.
@@ -80,10 +80,6 @@ impl Called {
             Self::Later(told) => told.await,
         }
     }
-}
-
-fn refused(error: ErrorCode) -> Refused {
-    Refused { error, text: error.message().to_owned() }
 }
 
 impl Stores {
@@ -195,7 +191,7 @@ impl Shard {
         }
         let shard = Arc::clone(self);
         Called::Later(Box::pin(async move {
-            shard.durable(offset).await.map(|()| answer).map_err(refused)
+            shard.durable(offset).await.map(|()| answer).map_err(Refused::from)
         }))
     }
 

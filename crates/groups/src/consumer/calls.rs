@@ -67,9 +67,7 @@ impl Coordinator {
 
     /// The settings of a group, which may have some of its own.
     pub(super) fn consumer_settings(&self, group: &str) -> ConsumerGroupSettings {
-        let resource =
-            klamm_metadata::Resource::new(klamm_metadata::ResourceKind::Group, group.to_owned());
-        self.settings.consumer.with_own(|key| self.image.config_value(&resource, key))
+        self.settings.consumer.with_own(self.own_settings(group))
     }
 
     pub(super) fn scene<'a>(

@@ -55,18 +55,9 @@ impl Default for Subscription {
 /// What a member has, and at which epoch.
 pub(crate) type Current = modern::Current<Owned>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) id: Name,
-    pub(crate) said: Subscription,
-    pub(crate) has: Current,
-}
+pub(crate) type Member = modern::Member<Subscription, Current>;
 
 impl Member {
-    pub(crate) fn new(id: Name) -> Self {
-        Self { id, said: Subscription::default(), has: Current::default() }
-    }
-
     pub(crate) fn is_classic(&self) -> bool {
         self.said.classic.is_some()
     }

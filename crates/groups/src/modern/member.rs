@@ -1,4 +1,21 @@
-//! What a member of a group has whose partitions or tasks have one owner at a time.
+//! One member of a group, and what it has whose partitions or tasks have one owner at a time.
+
+use crate::name::Name;
+
+/// A member, with what it said of itself and what it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member<S, T> {
+    pub(crate) id: Name,
+    pub(crate) said: S,
+    pub(crate) has: T,
+}
+
+impl<S: Default, T: Default> Member<S, T> {
+    /// One that has not said anything yet.
+    pub(crate) fn new(id: Name) -> Self {
+        Self { id, said: S::default(), has: T::default() }
+    }
+}
 
 /// How far a member has come on its way to its target assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ pub(crate) mod refusal;
 pub(crate) mod topics;
 
 pub(crate) use assignment::{Assignment, Owned};
-pub(crate) use member::{Current, MemberState};
+pub(crate) use member::{Current, Member, MemberState};
 pub(crate) use refusal::Refusal;
 
 /// A persistent, ordered map: clones share what they have in common, so that a group as it was

@@ -74,9 +74,7 @@ impl Coordinator {
     }
 
     fn share_settings(&self, group: &str) -> ShareGroupSettings {
-        let resource =
-            klamm_metadata::Resource::new(klamm_metadata::ResourceKind::Group, group.to_owned());
-        self.settings.share.with_own(|key| self.image.config_value(&resource, key))
+        self.settings.share.with_own(self.own_settings(group))
     }
 
     fn share_scene<'a>(&'a self, group: &str, settings: &'a ShareGroupSettings) -> Scene<'a> {

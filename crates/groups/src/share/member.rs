@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::modern::Assignment;
+use crate::modern::{self, Assignment};
 use crate::name::Name;
 
 /// What a member tells of itself.
@@ -30,15 +30,4 @@ pub(crate) struct Current {
     pub(crate) assigned: Assignment,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) id: Name,
-    pub(crate) said: Subscription,
-    pub(crate) has: Current,
-}
-
-impl Member {
-    pub(crate) fn new(id: Name) -> Self {
-        Self { id, said: Subscription::default(), has: Current::default() }
-    }
-}
+pub(crate) type Member = modern::Member<Subscription, Current>;

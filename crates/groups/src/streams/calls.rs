@@ -112,9 +112,7 @@ impl Coordinator {
 
     /// The settings of a group, which may have some of its own.
     fn streams_settings(&self, group: &str) -> StreamsGroupSettings {
-        let resource =
-            klamm_metadata::Resource::new(klamm_metadata::ResourceKind::Group, group.to_owned());
-        self.settings.streams.with_own(|key| self.image.config_value(&resource, key))
+        self.settings.streams.with_own(self.own_settings(group))
     }
 
     fn streams_scene<'a>(&'a self, group: &Name, settings: &'a StreamsGroupSettings) -> Scene<'a> {

@@ -43,15 +43,4 @@ impl Default for Said {
 /// What a member has, and at which epoch.
 pub(crate) type Current = modern::Current<OwnedSet>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) id: Name,
-    pub(crate) said: Said,
-    pub(crate) has: Current,
-}
-
-impl Member {
-    pub(crate) fn new(id: Name) -> Self {
-        Self { id, said: Said::default(), has: Current::default() }
-    }
-}
+pub(crate) type Member = modern::Member<Said, Current>;

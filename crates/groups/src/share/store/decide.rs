@@ -83,13 +83,13 @@ impl Store {
         let (known_leader, known_state) =
             state.map_or((ANY_EPOCH, ANY_EPOCH), |state| (state.leader_epoch, state.state_epoch));
         if leader_epoch != ANY_EPOCH && leader_epoch < known_leader {
-            return Err(refused(ErrorCode::FencedLeaderEpoch));
+            return Err(ErrorCode::FencedLeaderEpoch.into());
         }
         if state_epoch != ANY_EPOCH && state_epoch < known_state {
-            return Err(refused(ErrorCode::FencedStateEpoch));
+            return Err(ErrorCode::FencedStateEpoch.into());
         }
         if topics::partition_count(image, key.topic) <= key.partition {
-            return Err(refused(ErrorCode::UnknownTopicOrPartition));
+            return Err(ErrorCode::UnknownTopicOrPartition.into());
         }
         Ok(())
     }
@@ -193,8 +193,4 @@ fn led(
 
 fn invalid(text: &str) -> Refused {
     Refused { error: ErrorCode::InvalidRequest, text: text.to_owned() }
-}
-
-fn refused(error: ErrorCode) -> Refused {
-    Refused { error, text: error.message().to_owned() }
 }

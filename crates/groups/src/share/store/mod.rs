@@ -155,6 +155,13 @@ pub struct Refused {
     pub text: String,
 }
 
+impl From<ErrorCode> for Refused {
+    /// With the text of the code.
+    fn from(error: ErrorCode) -> Self {
+        Self { error, text: error.message().to_owned() }
+    }
+}
+
 /// The state of the partitions that have their place in one partition of the topic.
 #[derive(Debug, Default)]
 pub struct Store {
