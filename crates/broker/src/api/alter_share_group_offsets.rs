@@ -14,7 +14,7 @@ use klamm_protocol::{
     messages::{AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse},
 };
 
-use super::{Api, Context, Permission, QuotaClass, group_call, share_admin, share_call};
+use super::{Api, Context, Permission, QuotaClass, share_admin, share_call};
 use crate::{
     broker::Broker,
     request::{Outcome, Request},
@@ -33,22 +33,10 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let refused = match (share_call::is_on(cx), &*body.group_id) {
-        (false, _) => Some(ErrorCode::UnsupportedVersion),
-        (_, "") => Some(ErrorCode::InvalidGroupId),
-        _ => None,
-    };
-    if let Some(error) = refused {
-        return Outcome::Now(request.answer(&failed(error)));
-    }
-    let (body, envelope) = (body.into_static(), request.envelope());
-    let (caller, broker) = (group_call::caller(cx, &request), Arc::clone(cx.broker));
-    Outcome::Later(Box::pin(async move {
-        // In a task of its own: the client may stop waiting.
-        let work = tokio::spawn(async move { alter(&broker, &caller, body).await });
-        let done = work.await.unwrap_or(Err(ErrorCode::UnknownServerError));
-        envelope.answer(&done.unwrap_or_else(failed))
-    }))
+    let (body, group) = (body.clone().into_static(), &body.group_id);
+    share_admin::change_offsets(cx, &request, group, failed, |broker, caller| async move {
+        alter(&broker, &caller, body).await
+    })
 }
 
 async fn alter(
@@ -91,7 +79,7 @@ async fn alter(
                 Err(refused) => {
                     let error = share_admin::told(refused.error);
                     partition.error_code = error.code();
-                    partition.error_message = share_admin::text(error);
+                    partition.error_message = share_call::text(error);
                     unset.push(index);
                 }
             }
@@ -114,12 +102,10 @@ async fn alter(
 /// State with a later epoch than the group's is that of a group that was forgotten and made again.
 async fn begin_anew(broker: &Arc<Broker>, key: &Key, command: &Command) -> Result<(), Refused> {
     let stores = &broker.shares.stores;
-    let begun = stores.begin(broker, key, command).await;
-    let is_fenced =
-        begun.as_ref().is_err_and(|refused| refused.error == ErrorCode::FencedStateEpoch);
-    if is_fenced {
+    let mut begun = stores.begin(broker, key, command).await;
+    if begun.as_ref().is_err_and(|refused| refused.error == ErrorCode::FencedStateEpoch) {
         stores.begin(broker, key, &Command::Delete).await?;
-        return stores.begin(broker, key, command).await.map(|_| ());
+        begun = stores.begin(broker, key, command).await;
     }
     begun.map(|_| ())
 }
@@ -127,7 +113,7 @@ async fn begin_anew(broker: &Arc<Broker>, key: &Key, command: &Command) -> Resul
 fn failed(error: ErrorCode) -> AlterShareGroupOffsetsResponse<'static> {
     AlterShareGroupOffsetsResponse {
         error_code: error.code(),
-        error_message: share_admin::text(error),
+        error_message: share_call::text(error),
         ..AlterShareGroupOffsetsResponse::default()
     }
 }

@@ -15,7 +15,7 @@ use klamm_protocol::{
     },
 };
 
-use super::{Api, Context, Permission, QuotaClass, group_call, share_admin, share_call};
+use super::{Api, Context, Permission, QuotaClass, share_admin, share_call};
 use crate::{
     broker::Broker,
     request::{Outcome, Request},
@@ -34,22 +34,10 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let refused = match (share_call::is_on(cx), &*body.group_id) {
-        (false, _) => Some(ErrorCode::UnsupportedVersion),
-        (_, "") => Some(ErrorCode::InvalidGroupId),
-        _ => None,
-    };
-    if let Some(error) = refused {
-        return Outcome::Now(request.answer(&failed(error)));
-    }
-    let (body, envelope) = (body.into_static(), request.envelope());
-    let (caller, broker) = (group_call::caller(cx, &request), Arc::clone(cx.broker));
-    Outcome::Later(Box::pin(async move {
-        // In a task of its own: the client may stop waiting.
-        let work = tokio::spawn(async move { delete(&broker, &caller, body).await });
-        let done = work.await.unwrap_or(Err(ErrorCode::UnknownServerError));
-        envelope.answer(&done.unwrap_or_else(failed))
-    }))
+    let (body, group) = (body.clone().into_static(), &body.group_id);
+    share_admin::change_offsets(cx, &request, group, failed, |broker, caller| async move {
+        delete(&broker, &caller, body).await
+    })
 }
 
 async fn delete(
@@ -77,7 +65,7 @@ async fn delete(
             topic_name: topic.name.into(),
             topic_id: topic.id,
             error_code: failure.unwrap_or(ErrorCode::None).code(),
-            error_message: failure.and_then(share_admin::text),
+            error_message: failure.and_then(share_call::text),
             ..Topic::default()
         });
     }
@@ -89,7 +77,7 @@ async fn delete(
 fn failed(error: ErrorCode) -> DeleteShareGroupOffsetsResponse<'static> {
     DeleteShareGroupOffsetsResponse {
         error_code: error.code(),
-        error_message: share_admin::text(error),
+        error_message: share_call::text(error),
         ..DeleteShareGroupOffsetsResponse::default()
     }
 }

@@ -58,7 +58,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
             response.groups.push(described.unwrap_or_else(|error| Group {
                 group_id: group.group_id.clone(),
                 error_code: error.code(),
-                error_message: share_admin::text(error),
+                error_message: share_call::text(error),
                 ..Group::default()
             }));
         }
@@ -158,7 +158,7 @@ fn unknown(partition_index: i32, leader_epoch: i32) -> Partition {
 fn failed(partition_index: i32, error: ErrorCode) -> Partition {
     Partition {
         error_code: error.code(),
-        error_message: share_admin::text(error),
+        error_message: share_call::text(error),
         ..unknown(partition_index, 0)
     }
 }

@@ -255,12 +255,11 @@ fn count(broker: &Broker, parts: &[Part]) {
 fn charge(broker: &Broker, plan: &Plan, parts: &[Part]) -> Charged {
     let Some(payer) = &plan.payer else { return Charged::FREE };
     let (now_ms, settings) = (broker.env.clock.now_ms(), broker.settings.load());
-    let with_records = parts.iter().filter(|part| part.len() > 0);
-    let found = with_records
-        .filter_map(|part| Some((broker.find(&part.target).ok()?.0, part.len())))
-        .collect::<Vec<_>>();
-    let topics = || found.iter().map(|(topic, bytes)| (&*topic.name, *bytes));
-    let total = found.iter().map(|(_, bytes)| bytes).sum();
+    let topics = || {
+        let with_records = parts.iter().filter(|part| part.len() > 0);
+        with_records.filter_map(|part| Some((&*part.topic.as_ref()?.name, part.len())))
+    };
+    let total = topics().map(|(_, bytes)| bytes).sum();
     let (quotas, kind) = (&broker.quotas, Kind::Fetch);
     let charged = quotas.charge_bytes(kind, payer, total, topics(), now_ms, &settings.quotas);
     if charged.was_above && charged.throttle_ms > 0 {

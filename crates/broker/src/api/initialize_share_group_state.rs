@@ -1,8 +1,6 @@
 //! InitializeShareGroupState (key 83), version 0: the state of partitions
 //! is begun for a share group, with the group's epoch.
 
-use std::sync::Arc;
-
 use klamm_groups::share::store::Command;
 use klamm_protocol::{
     ApiKey,
@@ -31,8 +29,6 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let group = body.group_id.clone().into_owned();
-    let refusal = share_state_call::refusal(cx, &group);
     let topics = body.topics.iter().map(|topic| {
         let commands = topic.partitions.iter().map(|partition| {
             let (state_epoch, start_offset) = (partition.state_epoch, partition.start_offset);
@@ -40,18 +36,15 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         });
         (topic.topic_id, commands.collect())
     });
-    let asked = topics.collect();
-    let (envelope, broker) = (request.envelope(), Arc::clone(cx.broker));
-    Outcome::Later(Box::pin(async move {
-        let answered = share_state_call::each(&broker, refusal, &group, asked).await;
+    share_state_call::serve(cx, &request, &body.group_id, topics.collect(), |answered| {
         let topic = |(topic_id, told): (_, Vec<_>)| InitializeStateResult {
             topic_id,
             partitions: told.into_iter().map(partition).collect(),
             ..InitializeStateResult::default()
         };
         let results = answered.into_iter().map(topic).collect();
-        envelope.answer(&InitializeShareGroupStateResponse { results, ..<_>::default() })
-    }))
+        InitializeShareGroupStateResponse { results, ..<_>::default() }
+    })
 }
 
 fn partition((partition, told): (i32, Told)) -> PartitionResult<'static> {

@@ -1,8 +1,6 @@
 //! ReadShareGroupStateSummary (key 87), versions 0 and 1: how far
 //! a share group got with partitions. Version 1 says how many records are done.
 
-use std::sync::Arc;
-
 use klamm_groups::share::store::{Answer, Command, NO_START_OFFSET};
 use klamm_protocol::{
     ApiKey,
@@ -31,25 +29,20 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let group = body.group_id.clone().into_owned();
-    let refusal = share_state_call::refusal(cx, &group);
     let topics = body.topics.iter().map(|topic| {
         let commands =
             topic.partitions.iter().map(|partition| (partition.partition, Command::Summary));
         (topic.topic_id, commands.collect())
     });
-    let asked = topics.collect();
-    let (envelope, broker) = (request.envelope(), Arc::clone(cx.broker));
-    Outcome::Later(Box::pin(async move {
-        let answered = share_state_call::each(&broker, refusal, &group, asked).await;
+    share_state_call::serve(cx, &request, &body.group_id, topics.collect(), |answered| {
         let topic = |(topic_id, told): (_, Vec<_>)| ReadStateSummaryResult {
             topic_id,
             partitions: told.into_iter().map(partition).collect(),
             ..ReadStateSummaryResult::default()
         };
         let results = answered.into_iter().map(topic).collect();
-        envelope.answer(&ReadShareGroupStateSummaryResponse { results, ..<_>::default() })
-    }))
+        ReadShareGroupStateSummaryResponse { results, ..<_>::default() }
+    })
 }
 
 fn partition((partition, told): (i32, Told)) -> PartitionResult<'static> {

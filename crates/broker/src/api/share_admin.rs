@@ -1,6 +1,6 @@
 //! What APIs do with a group's coordinator and the store of its state together.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use klamm_groups::{
     self as groups,
@@ -9,10 +9,16 @@ use klamm_groups::{
         store::{Command, Key},
     },
 };
-use klamm_protocol::{ErrorCode, wire::Uuid};
+use klamm_protocol::{
+    ErrorCode,
+    wire::{Message, Uuid},
+};
 
-use super::group_call;
-use crate::broker::Broker;
+use super::{Context, group_call, share_call};
+use crate::{
+    broker::Broker,
+    request::{Outcome, Request},
+};
 
 /// Asks the coordinator of a group.
 pub(super) async fn ask(
@@ -107,7 +113,32 @@ pub(super) fn told(error: ErrorCode) -> ErrorCode {
     }
 }
 
-/// The text of an error of an answer as a whole.
-pub(super) fn text(error: ErrorCode) -> Option<Cow<'static, str>> {
-    Some(Cow::Borrowed(error.message()))
+/// Has the offsets of a group changed, and answers with the response or what `failed` makes of the
+/// error that there is none.
+pub(super) fn change_offsets<M, F>(
+    cx: &Context<'_>,
+    request: &Request,
+    group: &str,
+    failed: fn(ErrorCode) -> M,
+    change: impl FnOnce(Arc<Broker>, groups::Context) -> F,
+) -> Outcome
+where
+    M: Message<'static> + Send + 'static,
+    F: Future<Output = Result<M, ErrorCode>> + Send + 'static,
+{
+    let refused = match (share_call::is_on(cx), group) {
+        (false, _) => Some(ErrorCode::UnsupportedVersion),
+        (_, "") => Some(ErrorCode::InvalidGroupId),
+        _ => None,
+    };
+    if let Some(error) = refused {
+        return Outcome::Now(request.answer(&failed(error)));
+    }
+    let envelope = request.envelope();
+    let change = change(Arc::clone(cx.broker), group_call::caller(cx, request));
+    Outcome::Later(Box::pin(async move {
+        // In a task of its own: the client may stop waiting.
+        let done = tokio::spawn(change).await.unwrap_or(Err(ErrorCode::UnknownServerError));
+        envelope.answer(&done.unwrap_or_else(failed))
+    }))
 }

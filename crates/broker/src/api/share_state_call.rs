@@ -4,10 +4,17 @@
 use std::sync::Arc;
 
 use klamm_groups::share::store::{Command, Key, Refused};
-use klamm_protocol::{ErrorCode, wire::Uuid};
+use klamm_protocol::{
+    ErrorCode,
+    wire::{Message, Uuid},
+};
 
 use super::{Context, share_call};
-use crate::{broker::Broker, share::store::Told};
+use crate::{
+    broker::Broker,
+    request::{Outcome, Request},
+    share::store::Told,
+};
 
 /// What is asked of partitions, by topic.
 pub(super) type Asked = Vec<(Uuid, Vec<(i32, Command)>)>;
@@ -15,8 +22,24 @@ pub(super) type Asked = Vec<(Uuid, Vec<(i32, Command)>)>;
 /// What is answered, in the order asked.
 pub(super) type Answered = Vec<(Uuid, Vec<(i32, Told)>)>;
 
-/// Has commands carried out, one after the other.
-pub(super) async fn each(
+/// Has commands carried out, one after the other, and answers with what `response` makes of what
+/// became of them.
+pub(super) fn serve<M: Message<'static> + Send>(
+    cx: &Context<'_>,
+    request: &Request,
+    group: &str,
+    asked: Asked,
+    response: impl FnOnce(Answered) -> M + Send + 'static,
+) -> Outcome {
+    let (group, refusal) = (group.to_owned(), refusal(cx, group));
+    let (envelope, broker) = (request.envelope(), Arc::clone(cx.broker));
+    Outcome::Later(Box::pin(async move {
+        let answered = each(&broker, refusal, &group, asked).await;
+        envelope.answer(&response(answered))
+    }))
+}
+
+async fn each(
     broker: &Arc<Broker>,
     refusal: Option<Refused>,
     group: &str,
@@ -41,11 +64,10 @@ pub(super) async fn each(
 }
 
 /// Why nothing of a request is served, if that is so.
-pub(super) fn refusal(cx: &Context<'_>, group: &str) -> Option<Refused> {
-    let refused = |error: ErrorCode| Refused { error, text: error.message().to_owned() };
+fn refusal(cx: &Context<'_>, group: &str) -> Option<Refused> {
     match (share_call::is_on(cx), group) {
-        (false, _) => Some(refused(ErrorCode::UnsupportedVersion)),
-        (_, "") => Some(refused(ErrorCode::InvalidRequest)),
+        (false, _) => Some(ErrorCode::UnsupportedVersion.into()),
+        (_, "") => Some(ErrorCode::InvalidRequest.into()),
         _ => None,
     }
 }

@@ -1,8 +1,6 @@
 //! WriteShareGroupState (key 85), versions 0 and 1: what has become
 //! of records of partitions. Version 1 says how many are done.
 
-use std::sync::Arc;
-
 use klamm_groups::share::store::{Batch, Command, Write};
 use klamm_protocol::{
     ApiKey,
@@ -32,8 +30,6 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
         Ok(body) => body,
         Err(error) => return error.into(),
     };
-    let group = body.group_id.clone().into_owned();
-    let refusal = share_state_call::refusal(cx, &group);
     let topics = body.topics.iter().map(|topic| {
         let commands = topic
             .partitions
@@ -41,18 +37,15 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
             .map(|partition| (partition.partition, Command::Write(write(partition))));
         (topic.topic_id, commands.collect())
     });
-    let asked = topics.collect();
-    let (envelope, broker) = (request.envelope(), Arc::clone(cx.broker));
-    Outcome::Later(Box::pin(async move {
-        let answered = share_state_call::each(&broker, refusal, &group, asked).await;
+    share_state_call::serve(cx, &request, &body.group_id, topics.collect(), |answered| {
         let topic = |(topic_id, told): (_, Vec<_>)| WriteStateResult {
             topic_id,
             partitions: told.into_iter().map(partition).collect(),
             ..WriteStateResult::default()
         };
         let results = answered.into_iter().map(topic).collect();
-        envelope.answer(&WriteShareGroupStateResponse { results, ..<_>::default() })
-    }))
+        WriteShareGroupStateResponse { results, ..<_>::default() }
+    })
 }
 
 fn write(of: &PartitionData<'_>) -> Write {
