@@ -211,12 +211,12 @@ pub(crate) async fn move_replica(
     ErrorCode::from_code(response.results.first()?.partitions.first()?.error_code)
 }
 
-/// Sets one key of a broker.
-pub(crate) async fn alter_broker(
-    client: &mut Client,
-    key: &'static str,
-    value: &str,
-) -> Option<ErrorCode> {
+/// Asks for one key of a resource to be set, given as its kind's number and its name.
+pub(super) fn set_config<'a>(
+    (resource_type, name): (i8, &'a str),
+    key: &'a str,
+    value: &'a str,
+) -> IncrementalAlterConfigsRequest<'a> {
     let config = AlterableConfig {
         name: Cow::Borrowed(key),
         config_operation: SET,
@@ -224,13 +224,21 @@ pub(crate) async fn alter_broker(
         ..Default::default()
     };
     let resource = AlterConfigsResource {
-        resource_type: BROKER,
-        resource_name: Cow::Borrowed(""),
+        resource_type,
+        resource_name: Cow::Borrowed(name),
         configs: vec![config],
         ..Default::default()
     };
-    let request =
-        IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() }
+}
+
+/// Sets one key of a broker.
+pub(crate) async fn alter_broker(
+    client: &mut Client,
+    key: &'static str,
+    value: &str,
+) -> Option<ErrorCode> {
+    let request = set_config((BROKER, ""), key, value);
     let version = client.version::<IncrementalAlterConfigsRequest<'_>>();
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: IncrementalAlterConfigsResponse<'_> = reply.decode().ok()?;
@@ -246,20 +254,7 @@ pub(crate) async fn alter_topic(
     value: &str,
 ) -> Option<ErrorCode> {
     world.oracle().setting(name, key, value);
-    let config = AlterableConfig {
-        name: Cow::Borrowed(key),
-        config_operation: SET,
-        value: Some(Cow::Borrowed(value)),
-        ..Default::default()
-    };
-    let resource = AlterConfigsResource {
-        resource_type: TOPIC,
-        resource_name: Cow::Borrowed(name),
-        configs: vec![config],
-        ..Default::default()
-    };
-    let request =
-        IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    let request = set_config((TOPIC, name), key, value);
     let version = client.version::<IncrementalAlterConfigsRequest<'_>>();
     let reply = client.call(version, &request, TIMEOUT_MS).await.ok()?;
     let response: IncrementalAlterConfigsResponse<'_> = reply.decode().ok()?;

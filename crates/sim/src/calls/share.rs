@@ -5,11 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 use klamm_protocol::{
     ErrorCode,
     messages::{
-        FindCoordinatorRequest, FindCoordinatorResponse, IncrementalAlterConfigsRequest,
-        IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest,
-        ProduceResponse, ShareAcknowledgeRequest, ShareAcknowledgeResponse, ShareFetchRequest,
-        ShareFetchResponse, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse,
-        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        FindCoordinatorRequest, FindCoordinatorResponse, IncrementalAlterConfigsResponse,
+        ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, ProduceResponse,
+        ShareAcknowledgeRequest, ShareAcknowledgeResponse, ShareFetchRequest, ShareFetchResponse,
+        ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse,
         list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
         produce_request::{PartitionProduceData, TopicProduceData},
         share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic, AcknowledgementBatch},
@@ -20,7 +19,7 @@ use klamm_protocol::{
     wire::{Records, Uuid},
 };
 
-use super::TxnTopic;
+use super::{TxnTopic, admin::set_config};
 use crate::client::Client;
 
 /// How long an answer is waited for, milliseconds.
@@ -31,8 +30,6 @@ const LIMIT: DecompressionLimit = DecompressionLimit(1 << 20);
 
 /// The number of groups among the kinds of resources.
 const GROUP_RESOURCE: i8 = 32;
-/// Sets a value.
-const SET: i8 = 0;
 
 /// Asks for the coordinator of the state of a share group.
 pub(crate) async fn find_share_coordinator(client: &mut Client) -> Option<ErrorCode> {
@@ -54,20 +51,7 @@ pub(crate) async fn alter_group(
     key: &str,
     value: &str,
 ) -> Option<ErrorCode> {
-    let config = AlterableConfig {
-        name: Cow::Borrowed(key),
-        config_operation: SET,
-        value: Some(Cow::Borrowed(value)),
-        ..Default::default()
-    };
-    let resource = AlterConfigsResource {
-        resource_type: GROUP_RESOURCE,
-        resource_name: Cow::Borrowed(group),
-        configs: vec![config],
-        ..Default::default()
-    };
-    let request =
-        IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    let request = set_config((GROUP_RESOURCE, group), key, value);
     let reply = client.call(1, &request, TIMEOUT_MS).await.ok()?;
     let response: IncrementalAlterConfigsResponse<'_> = reply.decode().ok()?;
     ErrorCode::from_code(response.responses.first()?.error_code)
