@@ -1,9 +1,9 @@
 //! The rules of configuration keys, as the controller asks for them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use klamm_config::{
-    BrokerConfig, Dynamic, Map, Refusal as ConfigRefusal, Scope,
+    BrokerConfig, Dynamic, Effective, Map, Refusal as ConfigRefusal, Scope,
     alter::{self, Change, Operation},
     describe::Describer,
     validate::{self, RemoteStorage},
@@ -13,6 +13,7 @@ use klamm_metadata::{
     decide::{ConfigChange, ConfigRules, Refusal, TopicConfigEntry},
 };
 use klamm_protocol::ErrorCode;
+use parking_lot::Mutex;
 
 /// Tiered storage does not exist yet.
 const REMOTE_STORAGE: RemoteStorage = RemoteStorage { offered: false, in_use: false };
@@ -20,8 +21,24 @@ const REMOTE_STORAGE: RemoteStorage = RemoteStorage { offered: false, in_use: fa
 /// Judges changes by the key registry and this node's static configuration.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    pub(crate) config: BrokerConfig,
-    pub(crate) node_id: i32,
+    config: BrokerConfig,
+    node_id: i32,
+    /// What held when it was asked for last: every topic that is made asks for it.
+    last: Mutex<Option<Arc<Held>>>,
+}
+
+/// What holds on the broker, with the changes at run time that make it so.
+#[derive(Debug)]
+struct Held {
+    default: Map,
+    own: Map,
+    effective: Effective,
+}
+
+impl Held {
+    fn dynamic(&self) -> Dynamic<'_> {
+        Dynamic { default: &self.default, broker: &self.own }
+    }
 }
 
 /// What is configured on a resource.
@@ -51,18 +68,35 @@ fn scope(kind: ResourceKind) -> Scope {
 }
 
 impl Rules {
-    fn check(&self, image: &Image, resource: &Resource, new: &Map) -> Result<(), ConfigRefusal> {
+    /// For a node with this static configuration.
+    pub(crate) fn new(config: BrokerConfig, node_id: i32) -> Self {
+        Self { config, node_id, last: Mutex::default() }
+    }
+
+    fn held(&self, image: &Image) -> Arc<Held> {
         let default = configured(image, &Resource::all_brokers());
         let own = configured(image, &Resource::broker(self.node_id));
-        let now = Dynamic { default: &default, broker: &own };
+        let mut last = self.last.lock();
+        if let Some(held) = &*last
+            && (&held.default, &held.own) == (&default, &own)
+        {
+            return Arc::clone(held);
+        }
+        let dynamic = Dynamic { default: &default, broker: &own };
+        let effective = self.config.effective(dynamic);
+        Arc::clone(last.insert(Arc::new(Held { default, own, effective })))
+    }
+
+    fn check(&self, image: &Image, resource: &Resource, new: &Map) -> Result<(), ConfigRefusal> {
+        let held = self.held(image);
         match resource.kind {
-            ResourceKind::Topic => {
-                validate::topic(new, &self.config.effective(now), REMOTE_STORAGE)
-            }
-            ResourceKind::Group => validate::group(new, &self.config.effective(now)),
+            ResourceKind::Topic => validate::topic(new, &held.effective, REMOTE_STORAGE),
+            ResourceKind::Group => validate::group(new, &held.effective),
             ResourceKind::ClientMetrics => validate::client_metrics(&resource.name, new),
-            _ if resource.name.is_empty() => validate::cluster_changes(new, &self.config, now),
-            _ => validate::broker_changes(new, &self.config, now),
+            _ if resource.name.is_empty() => {
+                validate::cluster_changes(new, &self.config, held.dynamic())
+            }
+            _ => validate::broker_changes(new, &self.config, held.dynamic()),
         }
     }
 }
@@ -95,11 +129,9 @@ impl ConfigRules for Rules {
         image: &Image,
         overrides: &BTreeMap<String, String>,
     ) -> Vec<TopicConfigEntry> {
-        let default = configured(image, &Resource::all_brokers());
-        let own = configured(image, &Resource::broker(self.node_id));
-        let dynamic = Dynamic { default: &default, broker: &own };
-        let describer = Describer { config: &self.config, dynamic };
-        let entries = describer.topic(overrides).unwrap_or_default();
+        let held = self.held(image);
+        let describer = Describer { config: &self.config, dynamic: held.dynamic() };
+        let entries = describer.topic_under(&held.effective, overrides).unwrap_or_default();
         let entry = |entry: klamm_config::describe::ConfigEntry| TopicConfigEntry {
             name: entry.name,
             value: entry.value,

@@ -270,7 +270,7 @@ async fn start_quorum(
     settings: &BrokerSettings,
     cluster_id: &str,
 ) -> Result<Quorum, StartError> {
-    let rules = Rules { config: config.clone(), node_id: settings.node.node_id };
+    let rules = Rules::new(config.clone(), settings.node.node_id);
     let (of, dir) = (&settings.quorum, PathBuf::from(&settings.quorum.metadata_log_dir));
     let single =
         QuorumConfig::single(env.clone(), dir, settings.node.node_id, cluster_id.to_owned());

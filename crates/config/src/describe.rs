@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::broker::BrokerConfig;
-use crate::effective::{Dynamic, Map, synonyms_over_listeners};
+use crate::effective::{Dynamic, Effective, Map, synonyms_over_listeners};
 use crate::error::ConfigError;
 use crate::key::{Key, Scope, Type, Update};
 use crate::keys;
@@ -108,8 +108,19 @@ impl Describer<'_> {
     /// # Errors
     /// [`ConfigError`] if a value of the topic does not parse: answer INVALID_CONFIG.
     pub fn topic(&self, overrides: &Map) -> Result<Vec<ConfigEntry>, ConfigError> {
-        let broker = self.config.effective(self.dynamic);
-        let values = topic_values(&broker, overrides)?;
+        self.topic_under(&self.config.effective(self.dynamic), overrides)
+    }
+
+    /// A topic, where it is known what holds on the broker.
+    ///
+    /// # Errors
+    /// As [`Self::topic`].
+    pub fn topic_under(
+        &self,
+        broker: &Effective,
+        overrides: &Map,
+    ) -> Result<Vec<ConfigEntry>, ConfigError> {
+        let values = topic_values(broker, overrides)?;
         let values = shown(Scope::Topic, overrides, |key| values.get(key.name).cloned());
         let entry = |(name, value): (&str, Option<String>)| {
             let key = keys::find(Scope::Topic, name);

@@ -206,6 +206,9 @@ impl LogDirs {
         if let Some(at) = self.preferred.lock().get(name).copied().filter(is_online) {
             return Ok(at);
         }
+        if self.dirs.len() == 1 && is_online(&0) {
+            return Ok(0);
+        }
         let mut counts = vec![0usize; self.dirs.len()];
         for (at, _) in self.logs.read().values() {
             counts[*at] += 1;
