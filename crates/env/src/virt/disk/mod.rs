@@ -25,7 +25,7 @@ use parking_lot::{Mutex, MutexGuard};
 use self::{
     contents::Inode,
     file::{VirtualFile, VirtualLock},
-    names::{Naming, Node, drop_unreachable},
+    names::{Naming, Node, below, drop_unreachable},
 };
 use crate::{
     Random,
@@ -208,12 +208,11 @@ impl State {
     }
 
     fn used_below(&self, dir: &Path) -> u64 {
-        let below = self.names.range(dir.to_owned()..).take_while(|(p, _)| p.starts_with(dir));
         let len = |(_, node): (&PathBuf, &Node)| match node {
             Node::File(ino) => self.inodes.get(ino).map_or(0, |inode| inode.live.len() as u64),
             Node::Dir => 0,
         };
-        below.map(len).sum()
+        below(&self.names, dir).map(len).sum()
     }
 
     /// Whether there is no room for so many bytes more where a path is.
@@ -281,7 +280,7 @@ impl Disk for VirtualDisk {
             },
             modified_ms: -1,
         };
-        let below = state.names.range(dir.to_owned()..).take_while(|(p, _)| p.starts_with(dir));
+        let below = below(&state.names, dir);
         Ok(below.filter(|(path, _)| path.parent() == Some(dir)).map(entry).collect())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     path::{Path, PathBuf},
 };
 
@@ -26,11 +27,10 @@ impl Naming {
             Self::Put(path, node) => {
                 names.insert(path, node);
             }
-            Self::Remove(path) => names.retain(|name, _| !name.starts_with(&path)),
+            Self::Remove(path) => drop(take_below(names, &path)),
             Self::Rename(from, to) => {
-                let moved: Vec<_> =
-                    names.iter().filter(|(n, _)| n.starts_with(&from)).map(clone_pair).collect();
-                names.retain(|name, _| !name.starts_with(&from) && !name.starts_with(&to));
+                let moved = take_below(names, &from);
+                take_below(names, &to);
                 for (name, node) in moved {
                     let rest = name.strip_prefix(&from).unwrap_or(&name).to_owned();
                     let target =
@@ -77,8 +77,18 @@ impl Naming {
     }
 }
 
-fn clone_pair((path, node): (&PathBuf, &Node)) -> (PathBuf, Node) {
-    (path.clone(), node.clone())
+/// Names at and below a path, which follow each other in the order of paths.
+pub(super) fn below<'a>(
+    names: &'a BTreeMap<PathBuf, Node>,
+    path: &'a Path,
+) -> impl Iterator<Item = (&'a PathBuf, &'a Node)> {
+    let from = (Bound::Included(path), Bound::Unbounded);
+    names.range::<Path, _>(from).take_while(move |(name, _)| name.starts_with(path))
+}
+
+fn take_below(names: &mut BTreeMap<PathBuf, Node>, path: &Path) -> Vec<(PathBuf, Node)> {
+    let found: Vec<PathBuf> = below(names, path).map(|(name, _)| name.clone()).collect();
+    found.iter().filter_map(|name| names.remove_entry(name)).collect()
 }
 
 /// Takes out what is in directories that are not there: a durable name in a directory whose own
