@@ -19,6 +19,9 @@ use crate::wire::{self, Connection, PATIENCE, PRODUCE_VERSION, decode};
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_micros(500);
 
+/// One request has records for so many partitions, and for one topic at least.
+const PARTITIONS_PER_REQUEST: usize = 1000;
+
 /// Options of `load ready`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -52,9 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
     };
     report.set("ready_seconds", since()?);
     target.create(&mut connection)?;
-    for name in target.names() {
-        while produce(&mut connection, &name, target.partitions)? != 0 {
-            ensure!(Instant::now() < end, "{name} takes no record after {PATIENCE:?}");
+    let batch = batch(&mut Payloads::new(Kind::Random, 100, 1), 1, "none")?;
+    let topics_at_once = PARTITIONS_PER_REQUEST / usize::try_from(target.partitions.max(1))?;
+    for names in target.names().chunks(topics_at_once.max(1)) {
+        while produce(&mut connection, names, target.partitions, &batch)? != 0 {
+            ensure!(Instant::now() < end, "{} takes no record after {PATIENCE:?}", names[0]);
             std::thread::sleep(PAUSE);
         }
     }
@@ -67,23 +72,28 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
     Ok(report.into_json())
 }
 
-/// Produces one record to each partition; answers with the first error code that is not 0.
-fn produce(connection: &mut Connection, topic: &str, partitions: i32) -> Result<i16> {
-    let batch = batch(&mut Payloads::new(Kind::Random, 100, 1), 1, "none")?;
-    let data = (0..partitions).map(|index| PartitionProduceData {
+/// Produces one record to each partition of topics; answers with the first error code that is
+/// not 0.
+fn produce(
+    connection: &mut Connection,
+    topics: &[String],
+    partitions: i32,
+    batch: &[u8],
+) -> Result<i16> {
+    let data = |index| PartitionProduceData {
         index,
-        records: Records::Slice((&batch[..]).into()),
+        records: Records::Slice(batch.into()),
         ..PartitionProduceData::default()
-    });
-    let topic = TopicProduceData {
-        name: topic.into(),
-        partition_data: data.collect(),
+    };
+    let of = |name| TopicProduceData {
+        name,
+        partition_data: (0..partitions).map(data).collect(),
         ..TopicProduceData::default()
     };
     let request = ProduceRequest {
         acks: 1,
         timeout_ms: 30_000,
-        topic_data: vec![topic],
+        topic_data: topics.iter().map(|name| of(name.as_str().into())).collect(),
         ..ProduceRequest::default()
     };
     let frame = connection.call(PRODUCE_VERSION, &request)?;
