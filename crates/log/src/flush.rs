@@ -19,18 +19,28 @@ use crate::{
     planted::planted,
 };
 
+/// When what is written becomes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durable {
+    /// Before anything else is written.
+    AtOnce,
+    /// With all else on the volume, which the caller syncs.
+    WithVolume,
+}
+
 /// What a flush takes over from the writer.
-struct Pending {
-    end_offset: i64,
-    snapshots: Vec<(i64, Vec<u8>)>,
-    epochs: Option<String>,
-    metadata: Option<String>,
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) end_offset: i64,
+    pub(crate) snapshots: Vec<(i64, Vec<u8>)>,
+    pub(crate) epochs: Option<String>,
+    pub(crate) metadata: Option<String>,
     dir_dirty: bool,
     unsynced_since_ms: Option<i64>,
 }
 
 impl Pending {
-    fn take(log: &Log, writer: &mut Writer) -> Self {
+    pub(crate) fn take(log: &Log, writer: &mut Writer) -> Self {
         let epochs = writer.epochs.dirty.then(|| writer.epochs.to_text());
         writer.epochs.dirty = false;
         let end_offset = log.end_offset();
@@ -116,18 +126,13 @@ impl Log {
             let path = self.place.file(&snapshot_name(*offset));
             disk::write_file_atomically(&*self.place.disk, &path, contents)?;
         }
+        self.sync_segments()?;
         let segments = self.segments.load();
-        // The segment that ends at the recovery point may have had a failed append cut off since.
-        let first = Self::segment_index(&segments, self.recovery_point() - 1);
         let mut new_names = pending.dir_dirty || !pending.snapshots.is_empty();
-        for segment in &segments[first..] {
-            segment.file()?.sync()?;
-            segment.sync_aborted()?;
-        }
         // A segment may have been closed when all in it was durable already: what is in its index
         // files, if anything, is older than the segment.
         for closed in segments.split_last().map_or(&[][..], |(_, closed)| closed) {
-            new_names |= closed.write_index()?;
+            new_names |= closed.write_index(Durable::AtOnce)?;
         }
         if let Some(epochs) = &pending.epochs {
             let path = self.place.file(EPOCH_CHECKPOINT);
@@ -139,34 +144,24 @@ impl Log {
         Ok(())
     }
 
-    fn sync_names(&self) -> io::Result<()> {
+    /// Makes the records durable that are not.
+    pub(crate) fn sync_segments(&self) -> io::Result<()> {
+        let segments = self.segments.load();
+        // The segment that ends at the recovery point may have had a failed append cut off since.
+        let first = Self::segment_index(&segments, self.recovery_point() - 1);
+        for segment in &segments[first..] {
+            segment.file()?.sync()?;
+            segment.sync_aborted()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync_names(&self) -> io::Result<()> {
         if planted("names-not-synced") {
             return Ok(());
         }
         let dir = self.place.dir();
         self.place.disk.sync_dir(&dir)?;
         self.place.disk.sync_dir(disk::parent(&dir))
-    }
-
-    /// Makes everything durable, producer state and indexes included, so that the log opens
-    /// without recovery; blocks. No append may follow.
-    ///
-    /// # Errors
-    /// As [`Log::flush_to`].
-    pub fn close(&self) -> io::Result<()> {
-        // A segment that compaction has made counts or does not.
-        let _turn = self.maintenance.lock();
-        {
-            let mut writer = self.writer.lock();
-            let end = self.end_offset();
-            writer.take_snapshot(end);
-            writer.offline.get_or_insert_with(|| "the broker stops".to_owned());
-        }
-        self.flush_now()?;
-        if let Some(segment) = self.segments.load().last() {
-            segment.trim()?;
-            segment.write_index()?;
-        }
-        self.sync_names()
     }
 }

@@ -17,6 +17,8 @@ use std::{
 
 use klamm_env::{Disk, File, disk::Open};
 
+use crate::flush::Durable;
+
 pub(crate) const OFFSET_ENTRY_BYTES: u64 = 8;
 pub(crate) const TIME_ENTRY_BYTES: u64 = 12;
 
@@ -67,27 +69,32 @@ impl MemoryIndex {
         self.times.retain(|entry| entry.relative < relative);
     }
 
-    pub(crate) fn write(&self, disk: &dyn Disk, offsets: &Path, times: &Path) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        disk: &dyn Disk,
+        (offsets, times): (&Path, &Path),
+        durable: Durable,
+    ) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(self.offsets.len() * 8);
         for entry in &self.offsets {
             bytes.extend_from_slice(&entry.relative.to_be_bytes());
             bytes.extend_from_slice(&entry.position.to_be_bytes());
         }
-        replace(disk, offsets, &bytes)?;
+        replace(disk, offsets, &bytes, durable)?;
         bytes.clear();
         for entry in &self.times {
             bytes.extend_from_slice(&entry.timestamp.to_be_bytes());
             bytes.extend_from_slice(&entry.relative.to_be_bytes());
         }
-        replace(disk, times, &bytes)
+        replace(disk, times, &bytes, durable)
     }
 }
 
-fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], durable: Durable) -> io::Result<()> {
     let file = disk.open(path, Open::Create)?;
     file.set_len(bytes.len() as u64)?;
     file.write_all_at(&[IoSlice::new(bytes)], 0)?;
-    file.sync()
+    if durable == Durable::AtOnce { file.sync() } else { Ok(()) }
 }
 
 /// The indexes of a closed segment.

@@ -8,6 +8,7 @@
 mod append;
 pub mod checkpoint;
 mod cleaner;
+mod close;
 mod config;
 mod dirs;
 mod epochs;

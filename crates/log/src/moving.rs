@@ -24,6 +24,7 @@ use klamm_env::{File, disk, disk::Open};
 
 use crate::{
     Log,
+    flush::Durable,
     log::{Writer, metadata_in},
     names::{
         EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, PARTITION_METADATA, SNAPSHOT_SUFFIX,
@@ -226,7 +227,7 @@ impl Move {
         }
         if !is_last && !copied.is_whole {
             // Nothing is added to it any more.
-            segment.write_index().map_err(MoveError::Source)?;
+            segment.write_index(Durable::AtOnce).map_err(MoveError::Source)?;
             copied.file.set_modified_ms(segment.created_ms).map_err(MoveError::Target)?;
             self.copy_beside(segment, true)?;
             if let Some(copied) = self.copied.get_mut(&base) {

@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     LogConfig, ReadError,
+    flush::Durable,
     index::{
         EntryFile, FileIndex, MemoryIndex, OFFSET_ENTRY_BYTES, OffsetEntry, TIME_ENTRY_BYTES,
         TimeEntry,
@@ -177,7 +178,7 @@ impl Segment {
 
     /// Opens everything that reading needs, for when its names go to another segment.
     pub(crate) fn keep_open(&self) -> io::Result<()> {
-        self.write_index()?;
+        self.write_index(Durable::AtOnce)?;
         self.newest()?;
         self.open_index()?;
         self.keep_aborted_open()?;
@@ -321,7 +322,7 @@ impl Segment {
 
     /// Writes the indexes to their files and leaves them there: the segment is closed. Says whether
     /// there was something to write.
-    pub(crate) fn write_index(&self) -> io::Result<bool> {
+    pub(crate) fn write_index(&self, durable: Durable) -> io::Result<bool> {
         if matches!(&*self.index.read(), Index::Closed(_)) {
             return Ok(false);
         }
@@ -332,7 +333,8 @@ impl Segment {
             memory.note_time(newest);
         }
         let disk = &*self.place.disk;
-        memory.write(disk, &self.path(INDEX_SUFFIX), &self.path(TIME_INDEX_SUFFIX))?;
+        let paths = (&*self.path(INDEX_SUFFIX), &*self.path(TIME_INDEX_SUFFIX));
+        memory.write(disk, paths, durable)?;
         *index = Index::Closed(None);
         Ok(true)
     }

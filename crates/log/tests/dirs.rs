@@ -1,19 +1,24 @@
-//! Log directories that go out of service.
+//! Log directories: one that goes out of service, and many logs that are closed together.
 
 use std::{path::Path, pin::pin, sync::Arc};
 
 use klamm_env::{
-    Clock, Env, Random,
-    virt::{VirtualDisk, VirtualNet},
+    Clock, Disk, Env, Random,
+    virt::{DiskFault, VirtualDisk, VirtualNet},
 };
-use klamm_log::{DirOpen, LogDirs};
+use klamm_log::{AppendOptions, DirOpen, Log, LogConfig, LogDirs, Origin, TopicPartition};
+use klamm_protocol::records::builder::{BatchBuilder, BatchOptions, NewRecord};
 
 fn dirs(paths: &[&str]) -> LogDirs {
     let random = Random::from_seed(1);
+    dirs_on(&VirtualDisk::new(random.clone()), random, paths)
+}
+
+fn dirs_on(disk: &VirtualDisk, random: Random, paths: &[&str]) -> LogDirs {
     let env = Env {
         clock: Clock::following_runtime(0),
         net: Arc::new(VirtualNet::new(random.clone())),
-        disk: Arc::new(VirtualDisk::new(random.clone())),
+        disk: Arc::new(disk.mount()),
         random,
     };
     let open = DirOpen {
@@ -46,5 +51,72 @@ fn one_that_fails_does_not_stop_the_others_and_the_last_does() {
         dirs.fail(Path::new("/b"), "it burns");
         let reason = has_failed().await.expect("none is left");
         assert_eq!(reason, "all log directories are out of service: it burns");
+    });
+}
+
+fn append(log: &Log, value: &str) {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    let record = NewRecord { timestamp: 1, key: None, value: Some(value.as_bytes()), headers: &[] };
+    builder.append(&record).expect("a small record");
+    let mut batch = builder.build().expect("a batch");
+    log.append(&mut batch, &AppendOptions::new(Origin::Client, 3, 1)).expect("appended");
+}
+
+/// More logs than are closed each by itself; every other one has records.
+const LOGS: i32 = 80;
+
+fn records_of(partition: i32) -> i64 {
+    i64::from(partition % 2 * (partition % 5 + 1))
+}
+
+/// Closes many logs on a disk that dies after so many steps, if it does, and loses the power then;
+/// whether the logs were closed.
+async fn close_many(steps: Option<u64>) -> bool {
+    let random = Random::from_seed(steps.unwrap_or(7));
+    let disk = VirtualDisk::new(random.clone());
+    let logs = Arc::new(dirs_on(&disk, random.clone(), &["/a"]));
+    let open = |logs: &LogDirs, partition| {
+        let config = LogConfig { preallocate: true, segment_bytes: 4096, ..LogConfig::default() };
+        let log = logs.open_or_create(&TopicPartition::new("t", partition), config);
+        log.expect("opened").0
+    };
+    for partition in 0..LOGS {
+        let log = open(&logs, partition);
+        log.write_partition_metadata("an id").expect("written");
+        (0..records_of(partition)).for_each(|_| append(&log, "value"));
+    }
+    if let Some(steps) = steps {
+        disk.set_fault(DiskFault::Dying(steps));
+    }
+    let closed = logs.close(1, |_| Some(0)).await.is_ok();
+    disk.crash();
+    disk.set_fault(DiskFault::None);
+    let logs = dirs_on(&disk, random, &["/a"]);
+    let is_marked = logs.dirs()[0].clean;
+    assert!(!closed || is_marked, "{steps:?}: what was closed is marked");
+    for partition in 0..LOGS {
+        let log = open(&logs, partition);
+        let (end, appended) = (log.end_offset(), records_of(partition));
+        assert!(end <= appended, "{steps:?}: t-{partition} has records that nobody wrote");
+        assert!(!is_marked || end == appended, "{steps:?}: t-{partition} lost records");
+        let files = disk.list(&log.dir()).expect("listed");
+        let has = |wanted: &str| files.iter().any(|file| file.name == wanted);
+        let replaced = !has("leader-epoch-checkpoint.tmp") && has("leader-epoch-checkpoint");
+        assert!(!is_marked || end == 0 || replaced, "{steps:?}: t-{partition} lost its epochs");
+        append(&log, "another");
+    }
+    closed
+}
+
+#[test]
+fn many_logs_are_closed_whole_or_not_marked_wherever_the_disk_dies() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        assert!(close_many(None).await);
+        let mut closed = 0;
+        for steps in (0..2000).step_by(13) {
+            closed += u32::from(close_many(Some(steps)).await);
+        }
+        assert!((1..153).contains(&closed), "the disk died in the middle of some: {closed} closed");
     });
 }

@@ -104,6 +104,11 @@ impl Disk for FaultyDisk {
         self.disk.sync_dir(dir)
     }
 
+    fn sync_volume(&self, dir: &Path) -> io::Result<()> {
+        self.dir.check(dir)?;
+        self.disk.sync_volume(dir)
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         self.disk.space(path)
     }

@@ -66,6 +66,10 @@ impl Disk for RealDisk {
         fs::File::open(dir).and_then(|d| d.sync_all()).map_err(|e| at(dir, e))
     }
 
+    fn sync_volume(&self, dir: &Path) -> io::Result<()> {
+        fs::File::open(dir).and_then(|d| sync_volume_of(&d)).map_err(|e| at(dir, e))
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         let stat = sys::statvfs(path)?;
         let unit = stat.f_frsize;
@@ -207,6 +211,17 @@ fn power_cycle() -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 fn power_cycle() -> Option<String> {
     None
+}
+
+#[cfg(target_os = "linux")]
+fn sync_volume_of(dir: &fs::File) -> io::Result<()> {
+    Ok(sys::syncfs(dir)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_volume_of(_dir: &fs::File) -> io::Result<()> {
+    sys::sync();
+    Ok(())
 }
 
 /// The most parts one vectored write takes (`IOV_MAX` is 1024 on Linux and macOS).

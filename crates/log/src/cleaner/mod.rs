@@ -35,7 +35,7 @@ use self::{
     plan::Group,
     transactions::Walk,
 };
-use crate::{Log, segment::Segment};
+use crate::{Log, flush::Durable, segment::Segment};
 
 /// What one cleaning may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -305,7 +305,7 @@ impl Cleaning {
         let closed = &segments[..count.min(segments.len().saturating_sub(1))];
         for segment in closed {
             // One that was closed a moment ago may have its index in memory still.
-            segment.write_index()?;
+            segment.write_index(Durable::AtOnce)?;
         }
         let next = segments.get(closed.len()).map_or(self.upper, |next| next.base_offset);
         let groups = plan::groups(closed, &self.log.config(), next.min(self.upper))?;

@@ -6,6 +6,7 @@ use klamm_env::{File, disk::Open};
 
 use crate::{
     LogConfig,
+    flush::Durable,
     index::{MemoryIndex, OffsetEntry, TimeEntry},
     names::{
         CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_name,
@@ -117,7 +118,8 @@ impl Output {
         self.index.note_time(self.newest);
         let file = |suffix| path(&self.place, self.base_offset, suffix, CLEANED_SUFFIX);
         let disk = &*self.place.disk;
-        self.index.write(disk, &file(INDEX_SUFFIX), &file(TIME_INDEX_SUFFIX))?;
+        let paths = (&*file(INDEX_SUFFIX), &*file(TIME_INDEX_SUFFIX));
+        self.index.write(disk, paths, Durable::AtOnce)?;
         let entries = txn_index::encode(&self.aborted);
         if !entries.is_empty() {
             let aborted = disk.open(&file(TXN_INDEX_SUFFIX), Open::Create)?;

@@ -13,11 +13,15 @@ use super::{LogDir, LogDirs, start::CLEAN_FILE};
 use crate::{
     Log, TopicPartition,
     checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, write_offsets},
+    flush::Pending,
     planted::planted,
 };
 
 /// How many logs are closed at a time.
 const CLOSING_AT_ONCE: usize = 16;
+
+/// How many logs of a directory are at most made durable by themselves.
+const CLOSED_ALONE_MAX: usize = 64;
 
 impl LogDirs {
     /// Writes the recovery points of all logs.
@@ -137,27 +141,64 @@ impl LogDirs {
         Ok(())
     }
 
-    /// Closes the logs of a directory, several at a time: syncs that run together cost little more
-    /// than one.
-    async fn close_logs(self: &Arc<Self>, dir: &LogDir) -> io::Result<()> {
-        let logs = Arc::new(Mutex::new(self.logs_in(dir)));
+    /// Closes the logs of a directory: few of them each by itself, as others may keep the volume
+    /// busy; many with two syncs of the volume.
+    async fn close_logs(&self, dir: &LogDir) -> io::Result<()> {
+        let logs = self.logs_in(dir);
+        if logs.len() <= CLOSED_ALONE_MAX {
+            return self.each(logs, |log| log.close()).await.1;
+        }
+        let write =
+            |log: &Arc<Log>| Ok(log.write_at_close()?.map(|files| (Arc::clone(log), files)));
+        let (written, all_written) = self.each(logs, write).await;
+        self.sync_volume(dir).await?;
+        let written = written.into_iter().flatten().collect();
+        let put = |(log, files): &(Arc<Log>, Pending)| log.put_in_place(files);
+        let (_, all_put) = self.each(written, put).await;
+        self.sync_volume(dir).await?;
+        all_written.and(all_put)
+    }
+
+    async fn sync_volume(&self, dir: &LogDir) -> io::Result<()> {
+        let (disk, path) = (Arc::clone(&self.env.disk), dir.path.clone());
+        disk::run(&self.env.disk, move || disk.sync_volume(&path)).await?
+    }
+
+    /// Does the same with each of many, several at a time: syncs that run together cost little more
+    /// than one. All are done though one fails.
+    async fn each<T, R>(
+        &self,
+        todo: Vec<T>,
+        work: impl Fn(&T) -> io::Result<R> + Clone + Send + 'static,
+    ) -> (Vec<R>, io::Result<()>)
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let todo = Arc::new(Mutex::new(todo));
         let mut workers = Vec::new();
         for _ in 0..CLOSING_AT_ONCE {
-            let (logs, disk) = (Arc::clone(&logs), Arc::clone(&self.env.disk));
+            let (todo, disk, work) = (Arc::clone(&todo), Arc::clone(&self.env.disk), work.clone());
             workers.push(tokio::spawn(async move {
-                disk::run(&disk, move || close_each(&logs)).await?
+                disk::run(&disk, move || work_off(&todo, work)).await
             }));
         }
+        let (mut done, mut result) = (Vec::new(), Ok(()));
         for worker in workers {
-            worker.await.map_err(io::Error::other)??;
+            for each in
+                worker.await.map_err(io::Error::other).flatten().unwrap_or_else(|e| vec![Err(e)])
+            {
+                match each {
+                    Ok(each) => done.push(each),
+                    Err(error) => result = Err(error),
+                }
+            }
         }
-        Ok(())
+        (done, result)
     }
 }
 
-fn close_each(logs: &Mutex<Vec<Arc<Log>>>) -> io::Result<()> {
-    loop {
-        let Some(log) = logs.lock().pop() else { return Ok(()) };
-        log.close()?;
-    }
+fn work_off<T, R>(todo: &Mutex<Vec<T>>, work: impl Fn(&T) -> io::Result<R>) -> Vec<io::Result<R>> {
+    let next = || todo.lock().pop();
+    std::iter::from_fn(next).map(|each| work(&each)).collect()
 }

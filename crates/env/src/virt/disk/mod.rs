@@ -331,6 +331,17 @@ impl Disk for VirtualDisk {
         Ok(())
     }
 
+    fn sync_volume(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.alive()?;
+        state.refuse(dir)?;
+        let State { inodes, pending_names, durable_names, .. } = &mut *state;
+        inodes.values_mut().for_each(Inode::sync);
+        for naming in pending_names.drain(..) {
+            naming.apply(durable_names);
+        }
+        Ok(())
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         let state = self.alive()?;
         if let Some((dir, total)) = state.volume(path) {
