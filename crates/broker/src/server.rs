@@ -70,6 +70,12 @@ pub enum StartError {
     /// A log directory cannot be used.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The volume of the metadata is full: without a registration no broker serves.
+    #[error(
+        "there is no room for the metadata log, in which every start is noted ({0}): make some on \
+         its volume, then start again"
+    )]
+    NoRoom(String),
     /// The metadata quorum does not come up.
     #[error("the metadata quorum does not start: {0}")]
     Quorum(String),
@@ -140,19 +146,15 @@ impl Server {
             config,
             env,
         });
-        let broker_epoch = register(&broker, &bound).await?;
-        broker.broker_epoch.store(broker_epoch, Ordering::Release);
-        let mut updates = broker.quorum.updates();
-        let first = updates.next().await;
-        let first = first.ok_or_else(|| StartError::Quorum("it stopped at once".to_owned()))?;
-        if !planted("quota-forgotten-after-restart") {
-            broker.quotas.reload(&first.image);
-        }
-        broker.telemetry.reload(&first.image);
-        assignments::start(&broker, &first.image).await?;
-        broker.applied.set(first.offset);
-        tokio::spawn(follow(Arc::clone(&broker), first.image, updates));
-        tokio::spawn(heartbeat(Arc::clone(&broker), broker_epoch));
+        let (image, updates) = match join(&broker, &bound).await {
+            Ok(joined) => joined,
+            Err(error) => {
+                broker.quorum.shutdown().await;
+                return Err(error);
+            }
+        };
+        tokio::spawn(follow(Arc::clone(&broker), image, updates));
+        tokio::spawn(heartbeat(Arc::clone(&broker)));
         tasks::start(&broker);
         cleaner::start(&broker);
         start_timers(&broker);
@@ -317,6 +319,36 @@ fn start_timers(broker: &Arc<Broker>) {
     });
 }
 
+/// Takes up what the metadata give this broker to do; what follows them from there.
+async fn join(broker: &Arc<Broker>, bound: &[Bound]) -> Result<(Arc<Image>, Updates), StartError> {
+    tokio::select! {
+        biased;
+        joined = take_part(broker, bound) => joined,
+        // While it serves it waits for room, but nobody waits for a broker that does not start.
+        said = broker.quorum.out_of_room(), if !planted("full-start-waits") => {
+            Err(StartError::NoRoom(said))
+        }
+    }
+}
+
+async fn take_part(
+    broker: &Arc<Broker>,
+    bound: &[Bound],
+) -> Result<(Arc<Image>, Updates), StartError> {
+    let broker_epoch = register(broker, bound).await?;
+    broker.broker_epoch.store(broker_epoch, Ordering::Release);
+    let mut updates = broker.quorum.updates();
+    let first = updates.next().await;
+    let first = first.ok_or_else(|| StartError::Quorum("it stopped at once".to_owned()))?;
+    if !planted("quota-forgotten-after-restart") {
+        broker.quotas.reload(&first.image);
+    }
+    broker.telemetry.reload(&first.image);
+    assignments::start(broker, &first.image).await?;
+    broker.applied.set(first.offset);
+    Ok((first.image, updates))
+}
+
 /// Registers with the controller and waits until it lets the broker serve.
 async fn register(broker: &Broker, bound: &[Bound]) -> Result<i64, StartError> {
     let settings = broker.settings.load();
@@ -427,7 +459,8 @@ async fn follow(broker: Arc<Broker>, mut image: Arc<Image>, mut updates: Updates
 }
 
 /// Tells the controller that this broker lives.
-async fn heartbeat(broker: Arc<Broker>, epoch: i64) {
+async fn heartbeat(broker: Arc<Broker>) {
+    let epoch = broker.broker_epoch.load(Ordering::Acquire);
     let stop = broker.stop.listen();
     let mut failures = 0;
     loop {

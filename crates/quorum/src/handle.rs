@@ -73,6 +73,7 @@ impl Quorum {
             applied: watch::Sender::new(-1),
             status: ArcSwap::from_pointee(QuorumStatus::default()),
             subscribers: Subscribers::default(),
+            no_room: watch::Sender::new(None),
             stopped: Mutex::new(None),
             finished: watch::Sender::new(false),
         });
@@ -154,6 +155,16 @@ impl Quorum {
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         self.stopped_for_good().await;
+    }
+
+    /// Waits until the disk has no room for the metadata log; gives what it said. Commands are held
+    /// back while that is so, and go on when there is room again.
+    pub async fn out_of_room(&self) -> String {
+        let mut no_room = self.shared.no_room.subscribe();
+        match no_room.wait_for(Option::is_some).await {
+            Ok(said) => said.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Waits until the quorum has stopped; gives the reason.

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) applied: watch::Sender<i64>,
     pub(crate) status: ArcSwap<QuorumStatus>,
     pub(crate) subscribers: Subscribers,
+    /// What the disk said if it has no room for the log.
+    pub(crate) no_room: watch::Sender<Option<String>>,
     /// Why the driver has stopped.
     pub(crate) stopped: Mutex<Option<String>>,
     pub(crate) finished: watch::Sender<bool>,

@@ -88,8 +88,7 @@ impl Driver {
         match store.write(leader) {
             Ok(()) => {}
             Err(AppendError::Full(error)) => {
-                tracing::warn!("no room for the metadata log: {error}");
-                self.no_room = true;
+                self.wait_for_room(&error);
                 return Ok(());
             }
             Err(error) => return Err(format!("the metadata log cannot be written: {error}")),
@@ -107,18 +106,25 @@ impl Driver {
         Ok(())
     }
 
+    /// Tries again with the next tick, and tells who asks.
+    fn wait_for_room(&mut self, error: &io::Error) {
+        tracing::warn!("no room for the metadata log: {error}");
+        self.no_room = true;
+        self.shared.no_room.send_replace(Some(error.to_string()));
+    }
+
     /// What was written is durable: raft may count on it, and peers may hear of it.
     pub(super) fn synced(&mut self, result: io::Result<()>) -> Result<(), String> {
         match result {
             Ok(()) => {}
             Err(error) if disk::is_full(&error) => {
-                tracing::warn!("no room for the metadata log: {error}");
                 self.node.mut_store().dirty = true;
-                self.no_room = true;
+                self.wait_for_room(&error);
                 return Ok(());
             }
             Err(error) => return Err(format!("the metadata log cannot be synced: {error}")),
         }
+        self.shared.no_room.send_if_modified(|said| said.take().is_some());
         self.ready_synced = self.sync_covers;
         self.node.on_persist_ready(self.sync_covers);
         while self.held.front().is_some_and(|(number, _)| *number <= self.ready_synced) {

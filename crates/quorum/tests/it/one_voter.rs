@@ -167,8 +167,12 @@ fn goes_on_when_there_is_room_again() {
         });
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         assert!(!waiting.is_finished());
+        assert!(quorum.out_of_room().await.contains("storage space"));
         node.disk.set_fault(DiskFault::None);
         assert_eq!(waiting.await.unwrap(), 0);
+        let again = quorum.out_of_room();
+        let again = tokio::time::timeout(std::time::Duration::from_secs(5), again).await;
+        assert!(again.is_err(), "{again:?}");
         assert_eq!(topics(&quorum.image()), "later:1");
     });
 }

@@ -13,7 +13,18 @@ pub(super) const OTHERS_SERVE: Invariant = Invariant {
     sentence: "A log directory that fails does not stop the partitions in the others.",
 };
 
+pub(super) const START_SAYS_WHY: Invariant = Invariant {
+    id: "start-says-why",
+    sentence: "A start that a fault of a disk does not let end well ends all the same, within ten \
+               seconds, and says why.",
+};
+
 impl Oracle {
+    /// A start did not end, or did not say why it failed.
+    pub(crate) fn start_is_silent(&mut self, text: String) {
+        self.violate(START_SAYS_WHY, text);
+    }
+
     /// A partition was refused although its directory works.
     pub(crate) fn refused_without_reason(&mut self, text: String) {
         self.violate(OTHERS_SERVE, text);

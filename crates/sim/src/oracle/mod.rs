@@ -55,7 +55,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 38] = [
+pub const INVARIANTS: [Invariant; 39] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -93,6 +93,7 @@ pub const INVARIANTS: [Invariant; 38] = [
     quotas::QUOTAS_SURVIVE,
     liveness::SERVES_AGAIN,
     liveness::OTHERS_SERVE,
+    liveness::START_SAYS_WHY,
     no_panic::NO_PANIC,
 ];
 

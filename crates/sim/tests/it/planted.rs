@@ -263,6 +263,11 @@ fn the_tail_of_a_replica_that_moves_is_lost() {
 }
 
 #[test]
+fn a_start_waits_for_room() {
+    check("full-start-waits", &["start-says-why"]);
+}
+
+#[test]
 fn quotas_are_forgotten_at_a_start() {
     check("quota-forgotten-after-restart", &["quota-bounds"]);
 }
