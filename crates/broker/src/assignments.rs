@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use klamm_env::disk;
 use klamm_log::{Log, TopicPartition};
-use klamm_metadata::{Delta, Image, ResourceKind, Topic as TopicImage};
+use klamm_metadata::{Delta, Image, ResourceKind, Topic as TopicImage, features::SHARE_VERSION};
 use klamm_protocol::messages::{
     AlterPartitionRequest,
     alter_partition_request::{BrokerState, PartitionData, TopicData},
@@ -83,6 +83,9 @@ pub(crate) async fn follow(broker: &Arc<Broker>, image: &Arc<Image>, delta: &Del
     }
     if delta.configs_changed.iter().any(|resource| resource.kind == ResourceKind::ClientMetrics) {
         broker.telemetry.reload(image);
+    }
+    if delta.features_changed && image.features().level(SHARE_VERSION) == 0 {
+        broker.shares.turned_off();
     }
     if delta.quotas_changed {
         broker.quotas.reload(image);

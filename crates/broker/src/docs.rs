@@ -145,7 +145,8 @@ mod tests {
             let name = api.key.name();
             assert!(!api.permissions.is_empty(), "{name} asks for no permission");
             assert!(!api.versions().is_empty(), "{name} serves no version");
-            let changes = ["Alter", "Create", "Delete"].iter().any(|verb| name.contains(verb));
+            let changes =
+                ["Alter", "Create", "Delete", "Update"].iter().any(|verb| name.contains(verb));
             assert_eq!(api.audit.is_some(), changes, "{name}: changes are audited, others not");
         }
     }

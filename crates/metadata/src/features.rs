@@ -4,9 +4,12 @@
 pub const METADATA_VERSION: &str = "metadata.version";
 /// Eligible leader replicas (KIP-966).
 pub const ELR_VERSION: &str = "eligible.leader.replicas.version";
+/// Share groups (KIP-932).
+pub const SHARE_VERSION: &str = "share.version";
 /// How transactions are kept (KIP-890).
 pub const TRANSACTION_VERSION: &str = "transaction.version";
-/// Kafka's protocol between voters (KIP-853); its level is not in the metadata log.
+/// The protocol between voters (KIP-853). Kafka keeps its level in a record of its quorum; here it
+/// is a level like others, because the quorum is another.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
 /// First `metadata.version` with RegisterBroker records of version 2 (3.4-IV0).
@@ -38,7 +41,7 @@ pub const SUPPORTED: [Supported; 7] = [
     feature(METADATA_VERSION, 7, 30, 30),
     feature(ELR_VERSION, 0, 1, 1),
     feature("group.version", 0, 1, 1),
-    feature("share.version", 0, 1, 1),
+    feature(SHARE_VERSION, 0, 1, 1),
     feature("streams.version", 0, 1, 1),
     feature(TRANSACTION_VERSION, 0, 2, 2),
     feature(KRAFT_VERSION, 0, 1, 0),

@@ -227,6 +227,36 @@ delete_records() {
   contains "$(get_offsets --topic "$topic" --time earliest)" "$topic:$partition:4"
 }
 
+# Of a feature that no other check needs; what the others could miss is only tried.
+features() { connected FeatureCommand "$@"; }
+elr=eligible.leader.replicas.version
+features_describe() {
+  local answer
+  answer=$(features describe)
+  contains "$(grep '^Feature: group.version' <<<"$answer")" "FinalizedVersionLevel: 1"
+  contains "$(grep '^Feature: metadata.version' <<<"$answer")" "SupportedMaxVersion: 4.3-IV0"
+}
+finalized() { grep "^Feature: $elr .*FinalizedVersionLevel: $1" <<<"$(features describe)"; }
+
+features_disable() {
+  equal "answer" "$elr was disabled." "$(features disable --feature "$elr")"
+  eventually finalized 0
+}
+
+features_upgrade() {
+  equal "answer" "$elr was upgraded to 1." "$(features upgrade --feature "$elr=1")"
+  eventually finalized 1
+  refuses features upgrade --feature "$elr=9"
+  contains "$(features upgrade --feature no.such=1 2>&1 || true)" "does not support this feature"
+}
+
+features_downgrade() {
+  contains "$(features downgrade --dry-run --feature share.version=0)" "share.version can be downgraded to 0."
+  equal "answer" "$elr was downgraded to 0." "$(features downgrade --feature "$elr=0")"
+  contains "$(features downgrade --release-version 4.0 2>&1 || true)" "7 out of 7 operation(s) failed."
+  contains "$(features upgrade --release-version 4.3)" "$elr was upgraded to 1."
+}
+
 log_dirs() { contains "$(connected LogDirsCommand --describe --topic-list "$topic")" "\"partition\":\"$topic-0\""; }
 
 producer_perf() {
@@ -502,6 +532,10 @@ check kafka-consumer-groups-consumer-protocol new_groups
 check kafka-configs-group configs_group
 check kafka-delete-records delete_records
 check kafka-log-dirs log_dirs
+check kafka-features-describe features_describe
+check kafka-features-disable features_disable
+check kafka-features-upgrade features_upgrade
+check kafka-features-downgrade features_downgrade
 check kafka-producer-perf-test producer_perf
 check kafka-consumer-perf-test consumer_perf
 check kafka-verifiable-producer verifiable_producer

@@ -58,7 +58,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
             response.groups.push(described.unwrap_or_else(|error| Group {
                 group_id: group.group_id.clone(),
                 error_code: error.code(),
-                error_message: share_call::text(error),
+                error_message: share_call::text_of_request(error),
                 ..Group::default()
             }));
         }

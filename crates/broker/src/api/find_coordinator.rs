@@ -63,7 +63,7 @@ fn handle(cx: &Context<'_>, request: Request) -> Outcome {
 /// Whether a key is a group, the id of a topic and the index of a partition.
 fn is_share_key(key: &str) -> bool {
     let mut parts = key.rsplitn(3, ':');
-    let partition = parts.next().and_then(|text| text.parse::<u32>().ok());
+    let partition = parts.next().and_then(|text| text.parse::<i32>().ok());
     let topic = parts.next().and_then(|text| text.parse::<Uuid>().ok());
     partition.is_some() && topic.is_some() && parts.next().is_some_and(|group| !group.is_empty())
 }
@@ -116,8 +116,12 @@ fn coordinator(
         error_code: error.code(),
         ..Coordinator::default()
     };
-    let is_known = kind != SHARE || (version >= 6 && is_share_key(&key));
-    let Some(topic) = topic_of(kind).filter(|_| is_known) else {
+    if kind == SHARE && (version < 6 || !is_share_key(&key)) {
+        // Without a text, as Kafka's.
+        let answer = failed(key, ErrorCode::InvalidRequest);
+        return Coordinator { error_message: Some(Cow::Borrowed("")), ..answer };
+    }
+    let Some(topic) = topic_of(kind) else {
         return failed(key, ErrorCode::InvalidRequest);
     };
     let image = broker.quorum.image();

@@ -69,6 +69,7 @@ mod sync_group;
 mod throttle;
 mod txn_call;
 mod txn_offset_commit;
+mod update_features;
 mod write_share_group_state;
 mod write_txn_markers;
 
@@ -177,7 +178,7 @@ impl Api {
 }
 
 /// Every API that is served, by key.
-pub static APIS: [&Api; 60] = [
+pub static APIS: [&Api; 61] = [
     &produce::API,
     &fetch::API,
     &list_offsets::API,
@@ -214,6 +215,7 @@ pub static APIS: [&Api; 60] = [
     &offset_delete::API,
     &describe_client_quotas::API,
     &alter_client_quotas::API,
+    &update_features::API,
     &describe_cluster::API,
     &describe_producers::API,
     &describe_transactions::API,

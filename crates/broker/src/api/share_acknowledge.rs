@@ -121,7 +121,7 @@ fn response(
 fn failed(error: ErrorCode, text: Option<&'static str>) -> ShareAcknowledgeResponse<'static> {
     ShareAcknowledgeResponse {
         error_code: error.code(),
-        error_message: Some(text.unwrap_or(error.message()).into()),
+        error_message: text.map(Into::into).or_else(|| share_call::text_of_request(error)),
         ..ShareAcknowledgeResponse::default()
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use klamm_groups::share::partition::Acknowledgement;
+use klamm_metadata::features::SHARE_VERSION;
 use klamm_protocol::{ErrorCode, wire::Uuid};
 
 use super::Context;
@@ -21,7 +22,7 @@ const RENEW: i8 = 4;
 
 /// Whether share groups are on: the feature `share.version` is finalized.
 pub(super) fn is_on(cx: &Context<'_>) -> bool {
-    cx.broker.quorum.image().features().level("share.version") >= 1
+    cx.broker.quorum.image().features().level(SHARE_VERSION) >= 1
 }
 
 /// Who fetches or acknowledges.
@@ -103,6 +104,11 @@ fn exists(broker: &Broker, (topic, index): Place) -> Result<(), ErrorCode> {
     let image = broker.quorum.image();
     let topic = image.topic_by_id(topic).ok_or(ErrorCode::UnknownTopicId)?;
     topic.partition(index).map(|_| ()).ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// The text beside the error of a whole request. Kafka has none where share groups are off.
+pub(super) fn text_of_request(error: ErrorCode) -> Option<std::borrow::Cow<'static, str>> {
+    text(error).filter(|_| error != ErrorCode::UnsupportedVersion)
 }
 
 /// The text beside an error of a partition; none beside none.

@@ -79,7 +79,7 @@ fn refuse(
 ) -> Outcome {
     let response = ShareFetchResponse {
         error_code: error.code(),
-        error_message: Some(text.unwrap_or_else(|| error.message().to_owned()).into()),
+        error_message: text.map(Into::into).or_else(|| share_call::text_of_request(error)),
         ..ShareFetchResponse::default()
     };
     if error != ErrorCode::ShareSessionLimitReached {

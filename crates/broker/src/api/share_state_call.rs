@@ -9,7 +9,7 @@ use klamm_protocol::{
     wire::{Message, Uuid},
 };
 
-use super::{Context, share_call};
+use super::Context;
 use crate::{
     broker::Broker,
     request::{Outcome, Request},
@@ -31,7 +31,9 @@ pub(super) fn serve<M: Message<'static> + Send>(
     asked: Asked,
     response: impl FnOnce(Answered) -> M + Send + 'static,
 ) -> Outcome {
-    let (group, refusal) = (group.to_owned(), refusal(cx, group));
+    // Whether share groups are on is not asked: what a store has stays there while they are off.
+    let refusal = group.is_empty().then(|| Refused::from(ErrorCode::InvalidRequest));
+    let group = group.to_owned();
     let (envelope, broker) = (request.envelope(), Arc::clone(cx.broker));
     Outcome::Later(Box::pin(async move {
         let answered = each(&broker, refusal, &group, asked).await;
@@ -61,15 +63,6 @@ async fn each(
         answered.push((topic, told));
     }
     answered
-}
-
-/// Why nothing of a request is served, if that is so.
-fn refusal(cx: &Context<'_>, group: &str) -> Option<Refused> {
-    match (share_call::is_on(cx), group) {
-        (false, _) => Some(ErrorCode::UnsupportedVersion.into()),
-        (_, "") => Some(ErrorCode::InvalidRequest.into()),
-        _ => None,
-    }
 }
 
 /// Code and text of a result.

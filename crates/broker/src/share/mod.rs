@@ -216,6 +216,13 @@ impl Shares {
         self.forget(|key| key.group == group);
     }
 
+    /// There are no share groups any more. When there are again, members begin anew with what is
+    /// in the store: what they held is given out again.
+    pub(crate) fn turned_off(&self) {
+        self.sessions.clear();
+        self.forget(|_| true);
+    }
+
     /// Topics are gone, and with them what groups had of them.
     pub(crate) fn topics_deleted(&self, broker: &Broker, topics: &[(&str, Uuid)]) {
         let topics: BTreeSet<Uuid> = topics.iter().map(|(_, id)| *id).collect();

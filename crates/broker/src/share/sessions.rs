@@ -108,6 +108,11 @@ impl Sessions {
         gone.map(|(member, session)| (member, session.places)).collect()
     }
 
+    /// Ends all sessions.
+    pub(crate) fn clear(&self) {
+        self.0.lock().clear();
+    }
+
     /// Whether no member of the group has a session.
     pub(crate) fn is_unused(&self, group: &str) -> bool {
         !self.0.lock().keys().any(|(of, _)| of == group)

@@ -66,7 +66,7 @@ pub fn update_features(
         results.push(UpdatableFeatureResult {
             feature: update.feature.to_string().into(),
             error_code: ErrorCode::None as i16,
-            error_message: None,
+            error_message: Some("NONE".into()),
             ..UpdatableFeatureResult::default()
         });
     }
@@ -89,16 +89,22 @@ fn change(
 ) -> Result<Records, Refusal> {
     let (name, new) = (&*update.feature, update.max_version_level);
     let old = image.features().level(name);
-    let kind = if update.allow_downgrade { SAFE_DOWNGRADE } else { update.upgrade_type };
+    // What version 0 says of downgrades counts for nothing: its requests are upgrades, as in Kafka.
+    let kind = update.upgrade_type;
     let invalid = |text: String| Refusal::new(ErrorCode::InvalidUpdateVersion, text);
     check(image, context, update, kind).map_err(|reason| {
         invalid(format!("Invalid update version {new} for feature {name}. {reason}"))
     })?;
     if name == features::METADATA_VERSION && new < old {
-        return Err(invalid(format!(
-            "Unsupported metadata.version downgrade from {old} to {new}. Refusing to perform the \
-             requested downgrade because it might delete metadata information."
-        )));
+        let reason = match kind {
+            UNSAFE_DOWNGRADE => "Unsafe metadata downgrade is not supported in this version.",
+            _ => {
+                "Refusing to perform the requested downgrade because it might delete metadata \
+                 information."
+            }
+        };
+        let text = format!("Unsupported metadata.version downgrade from {old} to {new}. {reason}");
+        return Err(invalid(text));
     }
     let mut records = Records::new();
     if new != old {
@@ -125,9 +131,12 @@ fn check(
         return Err("A feature version cannot be less than 0.".to_owned());
     }
     let here = context.settings.node_id;
-    let supported = features::supported(name).filter(|_| name != features::KRAFT_VERSION);
-    let Some(supported) = supported else {
-        return Err(format!("Local controller {here} does not support this feature."));
+    let Some(supported) = features::supported(name) else {
+        // No level is a level that every release supports.
+        return Err(match new {
+            0 => format!("Feature {name} not found."),
+            _ => format!("Local controller {here} does not support this feature."),
+        });
     };
     let (min, max) = (supported.min, supported.max);
     if !(min..=max).contains(&new) {
@@ -140,6 +149,9 @@ fn check(
             .to_owned()),
         SAFE_DOWNGRADE | UNSAFE_DOWNGRADE if new > old => {
             Err("Can't downgrade to a newer version.".to_owned())
+        }
+        SAFE_DOWNGRADE | UNSAFE_DOWNGRADE if name == features::KRAFT_VERSION && new < old => {
+            Err("Can't downgrade the version of this feature.".to_owned())
         }
         _ => Ok(()),
     }

@@ -427,6 +427,21 @@ fn features_go_up_and_down() {
         "Unsupported metadata.version downgrade from 30 to 29. Refusing to perform the requested \
          downgrade because it might delete metadata information.",
     );
+    check_feature(
+        "metadata.version",
+        29,
+        3,
+        "Unsupported metadata.version downgrade from 30 to 29. Unsafe metadata downgrade is not \
+         supported in this version.",
+    );
+    check_feature(
+        "no.such",
+        0,
+        2,
+        "Invalid update version 0 for feature no.such. Feature no.such not found.",
+    );
+    check_feature("transaction.version", 1, 2, "1");
+    check_feature("kraft.version", 1, 1, "1");
 }
 
 #[test]

@@ -22,8 +22,9 @@ pub(crate) struct Difference {
 const TEXTS: [&str; 5] =
     ["error_message", "batch_index_error_message", "documentation", "log_dir", "reason"];
 /// Fields of which it only counts whether they are negative.
-const TIMES: [&str; 5] = [
+const TIMES: [&str; 6] = [
     "log_append_time_ms",
+    "transaction_start_time_ms",
     "last_timestamp",
     "total_bytes",
     "usable_bytes",
