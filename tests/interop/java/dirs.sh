@@ -13,4 +13,4 @@ port=$((20000 + $$ % 20000))
 broker=$!
 trap 'kill -9 "$broker" 2>/dev/null; rm -rf "$data"' EXIT
 until (echo >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.05; done
-BOOTSTRAP=127.0.0.1:$port java -XX:+UseSerialGC -cp "$OUT/classes:$OUT/lib/*" Dirs
+BOOTSTRAP=127.0.0.1:$port java -XX:+UseSerialGC -cp "$OUT/classes:$KAFKA_CLIENTS/4.4.0/lib/*" Dirs

@@ -18,7 +18,7 @@ start() {
 }
 
 start
-BOOTSTRAP=127.0.0.1:$port java -XX:+UseSerialGC -cp "$OUT/classes:$OUT/lib/*" Kills &
+BOOTSTRAP=127.0.0.1:$port java -XX:+UseSerialGC -cp "$OUT/classes:$KAFKA_CLIENTS/4.4.0/lib/*" Kills &
 copy=$!
 while kill -0 "$copy" 2>/dev/null; do
   sleep "$((1 + RANDOM % 3))"

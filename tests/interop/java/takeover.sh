@@ -13,4 +13,4 @@ DATA=$(mktemp -d)
 PORT=$((20000 + $$ % 20000))
 export DATA PORT MODE=$mode BOOTSTRAP=127.0.0.1:$PORT
 trap 'rm -rf "$DATA" "$DATA"-*.log' EXIT
-java -XX:+UseSerialGC -cp "$OUT/classes:$OUT/lib/*" Takeover
+java -XX:+UseSerialGC -cp "$OUT/classes:$KAFKA_CLIENTS/4.4.0/lib/*" Takeover

@@ -15,4 +15,4 @@ until grep -q '^ *metrics ' "$data.log"; do sleep 0.05; done
 export BOOTSTRAP METRICS
 BOOTSTRAP=$(sed -n 's/.*bootstrap.servers=//p' "$data.log")
 METRICS=$(sed -n 's/^ *metrics *//p' "$data.log")
-java -XX:+UseSerialGC -cp "$OUT/classes:$OUT/lib/*" Telemetry
+java -XX:+UseSerialGC -cp "$OUT/classes:$KAFKA_CLIENTS/4.4.0/lib/*" Telemetry

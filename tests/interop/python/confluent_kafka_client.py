@@ -4,6 +4,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaExcepti
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions,
                                    NewTopic, OffsetSpec, ResourceType)
 
+import confluent_kafka_share
 import confluent_kafka_transactions
 import scenario
 
@@ -147,3 +148,4 @@ for name, kind in ("rebalance", "consumer_protocol_member"), ("pattern", "patter
     scenario.check(f"consumer-group-{name}",
                    lambda: scenario.Checks(Client()).rebalance(group, getattr(Client(), kind)))
 confluent_kafka_transactions.run(Client(), CONFIG)
+confluent_kafka_share.run(Client())

@@ -33,7 +33,7 @@ END
 }
 
 start() {
-  java -Xmx256M -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$OUT/lib/*" \
+  java -Xmx256M -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$KAFKA_JARS/*" \
     org.apache.kafka.connect.cli.ConnectStandalone \
     "$scratch/worker.properties" "$scratch/source.properties" "$scratch/sink.properties" \
     >>"$scratch/worker.log" 2>&1 &

@@ -87,7 +87,7 @@ moved() {
     --topic "first.$topic" --group "$group" --max-messages 1 --timeout-ms 20000 2>/dev/null)"
 }
 
-java -Xmx384M -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$OUT/lib/*" \
+java -Xmx384M -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$KAFKA_JARS/*" \
   org.apache.kafka.connect.mirror.MirrorMaker "$scratch/mirror.properties" >"$scratch/mirror.log" 2>&1 &
 mirror=$!
 

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use super::scenario::Stop;
 use crate::interop::Places;
-use crate::interop::broker::{build_klamm, free_port, kafka_jars};
+use crate::interop::broker::{build_klamm, free_port};
+use crate::interop::jars;
 use crate::interop::process::{Kind, Line, Process, finish, tail};
 
 /// A broker with 10,000 partitions may take so long to stop.
@@ -113,7 +114,7 @@ impl Installed {
             Some(program) => program.canonicalize().context("--klamm")?,
             None => build_klamm(places)?,
         };
-        Ok(Installed { klamm, jars: kafka_jars(places)?, logs, data })
+        Ok(Installed { klamm, jars: jars::kafka(places)?, logs, data })
     }
 
     /// The folder for the brokers' data.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::process::{Kind, Line, Process, finish, tail};
-use super::{Against, Places};
+use super::{Against, Places, jars};
 
 /// A broker needs this long at most from its start to its first connection.
 const START_ATTEMPTS: u32 = 600;
@@ -111,26 +111,10 @@ fn klamm(places: &Places, folder: &Path, data: &Path, port: u16) -> Result<Comma
     Ok(command)
 }
 
-/// The class path of Apache Kafka's broker and tools, installed on first use.
-pub(crate) fn kafka_jars(places: &Places) -> Result<PathBuf> {
-    let out = places.out.join("kafka-peer");
-    let pom = places.suite.join("kafka-peer/pom.xml");
-    let stamp = out.join("pom.xml");
-    if std::fs::read(&stamp).ok() != Some(std::fs::read(&pom)?) {
-        let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", "-f"]).arg(&pom).arg("dependency:copy-dependencies");
-        maven.arg(format!("-DoutputDirectory={}", out.join("lib").display()));
-        finish(&mut maven, &places.out.join("logs/kafka-peer-install.log"))
-            .context("installing Apache Kafka")?;
-        std::fs::copy(&pom, &stamp)?;
-    }
-    Ok(out.join("lib"))
-}
-
 fn java(places: &Places, class: &str) -> Result<Command> {
     let mut command = Command::new("java");
     command.args(["-Xmx512M", "-XX:+UseSerialGC", "-cp"]);
-    command.arg(kafka_jars(places)?.join("*")).arg(class);
+    command.arg(jars::kafka(places)?.join("*")).arg(class);
     Ok(command)
 }
 

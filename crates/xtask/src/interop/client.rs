@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Places;
-use super::broker::{Target, kafka_jars};
+use super::broker::Target;
 use super::process::{Kind, Line, Process, finish, tail};
 use super::suite::{Client, INSTALL, Suite};
+use super::{Places, jars};
 
 /// A check that says nothing for this long is over. The programs bound their own waits below it.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
@@ -85,13 +85,19 @@ fn install(places: &Places, client: &Client) -> Result<()> {
     for (command, package) in &client.needs {
         need(places, command, package)?;
     }
+    if client.jars {
+        jars::kafka(places)?;
+    }
+    for version in &client.kafka_clients {
+        jars::client(places, version)?;
+    }
     if client.install.is_empty() {
         return Ok(());
     }
     let out = places.out.join(&client.name);
     let stamp = out.join(".installed");
-    let wanted =
-        format!("{:016x}\n", fingerprint(&places.suite.join(&client.folder), &client.install)?);
+    let uses = format!("{} {} {:?}", client.install, client.jars, client.kafka_clients);
+    let wanted = format!("{:016x}\n", fingerprint(&places.suite.join(&client.folder), &uses)?);
     if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
@@ -124,10 +130,10 @@ fn need(places: &Places, command: &str, package: &str) -> Result<()> {
     Ok(())
 }
 
-/// A number that changes with a client's files and its command.
-fn fingerprint(folder: &Path, command: &str) -> Result<u64> {
+/// A number that changes with a client's files and what it uses.
+fn fingerprint(folder: &Path, uses: &str) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
-    command.hash(&mut hasher);
+    uses.hash(&mut hasher);
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
@@ -148,8 +154,9 @@ fn shell(places: &Places, client: &Client, script: &str) -> Result<Command> {
     let mut command = Command::new("bash");
     command.args(["-euc", script]).current_dir(places.suite.join(&client.folder));
     command.env("OUT", places.out.join(&client.name));
+    command.env("KAFKA_CLIENTS", jars::clients(places));
     if client.jars {
-        command.env("KAFKA_JARS", kafka_jars(places)?);
+        command.env("KAFKA_JARS", jars::kafka(places)?);
     }
     Ok(command)
 }

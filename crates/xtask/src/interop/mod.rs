@@ -6,6 +6,7 @@
 
 pub(crate) mod broker;
 mod client;
+pub(crate) mod jars;
 pub(crate) mod process;
 mod suite;
 mod verdict;

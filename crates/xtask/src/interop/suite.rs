@@ -36,6 +36,9 @@ pub(super) struct Client {
     /// Whether it needs the jars of Apache Kafka, as `$KAFKA_JARS`.
     #[serde(default)]
     pub(super) jars: bool,
+    /// The versions of `kafka-clients` it needs, each in `$KAFKA_CLIENTS/VERSION/lib`.
+    #[serde(default, rename = "kafka-clients")]
+    pub(super) kafka_clients: Vec<String>,
     /// Its checks, where they are not those of every client.
     checks: Option<Vec<String>>,
     /// Checks beyond those of every client.

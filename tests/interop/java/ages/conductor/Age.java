@@ -9,9 +9,9 @@ final class Age {
     private final BufferedReader answers;
     private final Writer commands;
 
-    Age(String version, String folder) throws IOException {
+    Age(String version, String classes, String jars) throws IOException {
         this.version = version;
-        String path = String.join(File.pathSeparator, folder + "/classes", folder + "/lib/*");
+        String path = String.join(File.pathSeparator, classes, jars + "/*");
         Process process = new ProcessBuilder(
                         "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx128m", "-cp", path, "Agent")
                 .redirectError(ProcessBuilder.Redirect.INHERIT)

@@ -21,7 +21,7 @@ public final class Ages {
 
     public static void main(String[] args) {
         Check.check("start", () -> {
-            for (String version : List.of(args).subList(1, args.length)) AGES.add(new Age(version, args[0] + "/" + version));
+            for (String version : List.of(args).subList(1, args.length)) AGES.add(new Age(version, args[0] + "/" + version, System.getenv("KAFKA_CLIENTS") + "/" + version + "/lib"));
         });
         // All are written before any is read: every age reads what every age wrote.
         for (Age age : AGES) Check.check("produce-" + age.version, () -> produce(age));
