@@ -2,15 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-use bytes::BytesMut;
+mod support;
+
 use klamm::{
     Broker, Random, VirtualNet,
     client::{NewTopic, OutgoingRecord, Producer, ProducerOptions},
 };
-use klamm_env::{
-    Net,
-    net::{self, Connection, Piece, SendQueue},
-};
+use klamm_env::net;
 use klamm_protocol::{
     ErrorCode,
     messages::{
@@ -19,52 +17,29 @@ use klamm_protocol::{
         ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
         DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsResponse,
         DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
-        FindCoordinatorRequest, IncrementalAlterConfigsRequest, ResponseHeader,
-        ShareAcknowledgeRequest, ShareAcknowledgeResponse, ShareFetchRequest, ShareFetchResponse,
-        ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupHeartbeatRequest,
-        ShareGroupHeartbeatResponse, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse,
-        StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse, UpdateFeaturesRequest,
-        UpdateFeaturesResponse,
+        FindCoordinatorRequest, IncrementalAlterConfigsRequest, ShareAcknowledgeRequest,
+        ShareAcknowledgeResponse, ShareFetchRequest, ShareFetchResponse, ShareGroupDescribeRequest,
+        ShareGroupDescribeResponse, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse,
+        StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, StreamsGroupHeartbeatRequest,
+        StreamsGroupHeartbeatResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
         describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup,
         incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
         share_fetch_request::{FetchPartition, FetchTopic},
         streams_group_heartbeat_request::Topology,
         update_features_request::FeatureUpdateKey,
     },
-    wire::{Message, Reader, Request, Uuid, frame},
+    wire::{Message, Uuid},
 };
+
+use support::Wire;
 
 const SEED: u64 = 7;
 const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;
 const MEMBER: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
-struct Wire(Box<dyn Connection>);
-
+/// What clients ask of features.
 impl Wire {
-    async fn to(net: &VirtualNet, broker: &Broker) -> Self {
-        Self(net.dial(&broker.bootstrap()).await.unwrap())
-    }
-
-    /// The body of the answer.
-    async fn call<'a, R: Request<'a>>(&mut self, version: i16, body: &R) -> Vec<u8> {
-        let mut queue = SendQueue::default();
-        let (bytes, _) = frame::request(version, 1, Some("test"), body).into_parts();
-        queue.push(Piece::Bytes(bytes.into()));
-        net::send(&mut *self.0, &mut queue).await.unwrap();
-        let mut answer = BytesMut::new();
-        loop {
-            let length = answer.first_chunk().map(|length| u32::from_be_bytes(*length));
-            if length.is_some_and(|length| answer.len() >= 4 + usize::try_from(length).unwrap()) {
-                break;
-            }
-            assert_ne!(net::read(&mut *self.0, &mut answer, 4096).await.unwrap(), 0);
-        }
-        let mut reader = Reader::new(&answer[4..]);
-        ResponseHeader::decode(&mut reader, R::KEY.response_header_version(version)).unwrap();
-        reader.rest().to_vec()
-    }
-
     /// `ok`, or why nothing was changed.
     async fn update(&mut self, feature: &'static str, level: i16, kind: i8) -> String {
         let update = FeatureUpdateKey {

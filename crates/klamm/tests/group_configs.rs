@@ -1,0 +1,218 @@
+//! Settings of a group take effect at once, on groups of each protocol with server-side assignment.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::time::Duration;
+
+use klamm::{Broker, Random, VirtualNet, client::NewTopic};
+use klamm_protocol::{
+    messages::{
+        ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
+        ConsumerGroupHeartbeatResponse, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse, ShareFetchRequest, ShareFetchResponse,
+        ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupHeartbeatRequest,
+        ShareGroupHeartbeatResponse, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse,
+        StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse,
+        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        streams_group_heartbeat_request::{Subtopology, Topology},
+    },
+    wire::Message,
+};
+
+use support::Wire;
+
+const SEED: u64 = 13;
+const MEMBER: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+/// The number of groups among the kinds of resources.
+const GROUP_RESOURCE: i8 = 32;
+
+/// A protocol; the name of a group of it is the protocol's.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Consumer,
+    Share,
+    Streams,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Share => "share",
+            Self::Streams => "streams",
+        }
+    }
+
+    /// Joins with epoch 0, stays with the member's. Gives its epoch and how often it is to be heard,
+    /// milliseconds.
+    async fn beat(self, wire: &mut Wire, epoch: i32) -> (i32, i32) {
+        let (group_id, member_id) = (self.name().into(), MEMBER.into());
+        let joins = epoch == 0;
+        match self {
+            Self::Consumer => {
+                let request = ConsumerGroupHeartbeatRequest {
+                    group_id,
+                    member_id,
+                    member_epoch: epoch,
+                    rebalance_timeout_ms: if joins { 10_000 } else { -1 },
+                    subscribed_topic_names: joins.then(|| vec!["t".into()]),
+                    topic_partitions: joins.then(Vec::new),
+                    ..Default::default()
+                };
+                let answer = wire.call(1, &request).await;
+                let response = ConsumerGroupHeartbeatResponse::decode_exact(&answer, 1).unwrap();
+                assert_eq!(response.error_code, 0, "{:?}", response.error_message);
+                (response.member_epoch, response.heartbeat_interval_ms)
+            }
+            Self::Share => {
+                let request = ShareGroupHeartbeatRequest {
+                    group_id,
+                    member_id,
+                    member_epoch: epoch,
+                    subscribed_topic_names: joins.then(|| vec!["t".into()]),
+                    ..Default::default()
+                };
+                let answer = wire.call(1, &request).await;
+                let response = ShareGroupHeartbeatResponse::decode_exact(&answer, 1).unwrap();
+                assert_eq!(response.error_code, 0, "{:?}", response.error_message);
+                (response.member_epoch, response.heartbeat_interval_ms)
+            }
+            Self::Streams => {
+                let subtopology = Subtopology {
+                    subtopology_id: "0".into(),
+                    source_topics: vec!["t".into()],
+                    ..Default::default()
+                };
+                let subtopologies = vec![subtopology];
+                let topology = Topology { epoch: 0, subtopologies, ..Default::default() };
+                let request = StreamsGroupHeartbeatRequest {
+                    group_id,
+                    member_id,
+                    member_epoch: epoch,
+                    process_id: joins.then(|| "p".into()),
+                    rebalance_timeout_ms: if joins { 10_000 } else { -1 },
+                    topology: joins.then_some(topology),
+                    active_tasks: joins.then(Vec::new),
+                    standby_tasks: joins.then(Vec::new),
+                    warmup_tasks: joins.then(Vec::new),
+                    ..Default::default()
+                };
+                let answer = wire.call(0, &request).await;
+                let response = StreamsGroupHeartbeatResponse::decode_exact(&answer, 0).unwrap();
+                assert_eq!(response.error_code, 0, "{:?}", response.error_message);
+                (response.member_epoch, response.heartbeat_interval_ms)
+            }
+        }
+    }
+
+    async fn members(self, wire: &mut Wire) -> usize {
+        let names = vec![self.name().into()];
+        match self {
+            Self::Consumer => {
+                let request =
+                    ConsumerGroupDescribeRequest { group_ids: names, ..Default::default() };
+                let answer = wire.call(1, &request).await;
+                let told = ConsumerGroupDescribeResponse::decode_exact(&answer, 1).unwrap();
+                told.groups[0].members.len()
+            }
+            Self::Share => {
+                let request = ShareGroupDescribeRequest { group_ids: names, ..Default::default() };
+                let answer = wire.call(1, &request).await;
+                let told = ShareGroupDescribeResponse::decode_exact(&answer, 1).unwrap();
+                told.groups[0].members.len()
+            }
+            Self::Streams => {
+                let request =
+                    StreamsGroupDescribeRequest { group_ids: names, ..Default::default() };
+                let answer = wire.call(0, &request).await;
+                let told = StreamsGroupDescribeResponse::decode_exact(&answer, 0).unwrap();
+                told.groups[0].members.len()
+            }
+        }
+    }
+
+    /// Sets a setting of the group; the protocol is part of its name.
+    async fn set(self, wire: &mut Wire, setting: &str, value: i32) {
+        let config = AlterableConfig {
+            name: format!("{}.{setting}", self.name()).into(),
+            value: Some(value.to_string().into()),
+            ..Default::default()
+        };
+        let resource = AlterConfigsResource {
+            resource_type: GROUP_RESOURCE,
+            resource_name: self.name().into(),
+            configs: vec![config],
+            ..Default::default()
+        };
+        let request =
+            IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        let answer = wire.call(1, &request).await;
+        let response = IncrementalAlterConfigsResponse::decode_exact(&answer, 1).unwrap();
+        let told = &response.responses[0];
+        assert_eq!(told.error_code, 0, "{:?}", told.error_message);
+    }
+}
+
+async fn broker() -> (Broker, Wire) {
+    let net = VirtualNet::new(Random::from_seed(SEED));
+    let broker = Broker::builder().virtual_network(&net).seed(SEED).in_memory();
+    let broker = broker.start().await.unwrap();
+    let new = NewTopic { partitions: Some(1), ..NewTopic::new("t") };
+    broker.client().create_topics(&[new], false).await.unwrap();
+    let mut wire = Wire::to(&net, &broker).await;
+    let find = FindCoordinatorRequest { coordinator_keys: vec!["g".into()], ..Default::default() };
+    wire.call(4, &find).await;
+    (broker, wire)
+}
+
+/// A member is told of another interval with its next heartbeat; it is missed after the session
+/// that is in force, and not before.
+async fn check(kind: Kind) {
+    let (broker, mut wire) = broker().await;
+    let (epoch, interval_ms) = kind.beat(&mut wire, 0).await;
+    assert_eq!(interval_ms, 5_000, "{kind:?}");
+    kind.set(&mut wire, "heartbeat.interval.ms", 7_000).await;
+    let (epoch, interval_ms) = kind.beat(&mut wire, epoch).await;
+    assert_eq!(interval_ms, 7_000, "{kind:?}");
+    kind.set(&mut wire, "session.timeout.ms", 58_000).await;
+    kind.beat(&mut wire, epoch).await;
+    tokio::time::sleep(Duration::from_secs(57)).await;
+    assert_eq!(kind.members(&mut wire).await, 1, "{kind:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(kind.members(&mut wire).await, 0, "{kind:?}");
+    kind.set(&mut wire, "session.timeout.ms", 46_000).await;
+    kind.beat(&mut wire, 0).await;
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    assert_eq!(kind.members(&mut wire).await, 1, "{kind:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(kind.members(&mut wire).await, 0, "{kind:?}");
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn intervals_and_sessions_are_those_of_the_group() {
+    check(Kind::Consumer).await;
+    check(Kind::Share).await;
+    check(Kind::Streams).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_are_held_as_long_as_the_group_says() {
+    let (broker, mut wire) = broker().await;
+    let request = ShareFetchRequest {
+        group_id: Some(Kind::Share.name().into()),
+        member_id: Some(MEMBER.into()),
+        ..Default::default()
+    };
+    for lock_ms in [30_000, 16_000, 60_000] {
+        if lock_ms != 30_000 {
+            Kind::Share.set(&mut wire, "record.lock.duration.ms", lock_ms).await;
+        }
+        let answer = wire.call(2, &request).await;
+        let response = ShareFetchResponse::decode_exact(&answer, 2).unwrap();
+        assert_eq!((response.error_code, response.acquisition_lock_timeout_ms), (0, lock_ms));
+    }
+    broker.stop().await.unwrap();
+}
