@@ -107,6 +107,22 @@ async fn what_clients_do_is_counted() {
     broker.stop().await.unwrap();
 }
 
+/// By what they call themselves in ApiVersions, for as long as they are connected.
+#[tokio::test]
+async fn clients_are_told_by_their_software() {
+    let broker = start().await;
+    let mut producer = Producer::new(broker.client(), ProducerOptions::default());
+    producer.send("orders", OutgoingRecord::value("one")).await.unwrap();
+    producer.flush().await.unwrap();
+    let samples = samples(&broker).await;
+    let software = [("software_name", "klamm"), ("software_version", env!("CARGO_PKG_VERSION"))];
+    let connections: Vec<f64> =
+        samples.all("klamm_client_connections", &software).map(|(_, n)| n).collect();
+    assert!(connections.len() == 1 && connections[0] >= 1.0, "{connections:?}");
+    drop(producer);
+    broker.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn groups_are_told_with_their_lag() {
     let broker = start().await;

@@ -120,7 +120,7 @@ broker_has() { contains "$(configs --describe --entity-type brokers --entity-nam
 loggers() { configs "$@" --entity-type broker-loggers --entity-name 1; }
 configs_loggers() {
   local logger
-  logger=$(loggers --describe | grep -oE '^ +[A-Za-z_.:]+=' | grep -v root | head -n 1 | tr -d ' =')
+  logger=$(loggers --describe | grep -oE '^ +[A-Za-z_.:]+=' | grep -v root | sed -n 1p | tr -d ' =')
   loggers --alter --add-config "$logger=TRACE"
   contains "$(loggers --describe)" "$logger=TRACE"
   loggers --alter --delete-config "$logger"
@@ -403,7 +403,7 @@ is_compacted() {
 
 metadata_log() {
   local answer
-  answer=$(dump_log --cluster-metadata-decoder --files "$(metadata_files log | head -n 1)")
+  answer=$(dump_log --cluster-metadata-decoder --files "$(metadata_files log | sed -n 1p)")
   contains "$answer" '"type":"FEATURE_LEVEL_RECORD"'
   contains "$answer" '"type":"REGISTER_BROKER_RECORD"'
 }
@@ -482,6 +482,45 @@ share_delete() {
 }
 share_is_gone() { refuses grep -Fxq "$share" <(share_groups --list); }
 
+# own DECODER TOPIC NAME: what the log of the broker's own topic has in the partition where it speaks of the name.
+own() {
+  local file
+  file=$(grep -laF "$3" "$DATA_DIR/$2"-*/*.log)
+  dump_log "--$1" --files "${file%%$'\n'*}" >"$scratch/own"
+  refuses grep -E "isvalid: false|UNKNOWN|[Cc]ould not" "$scratch/own"
+}
+says() {
+  grep -F "$1" "$scratch/own" | grep -E "$2" >/dev/null || {
+    echo "nothing of $1 with $2"
+    return 1
+  }
+}
+
+dump_offsets() {
+  own offsets-decoder __consumer_offsets "$share"
+  says "\"groupId\":\"$share\"" '"memberId":"'
+  says "\"groupId\":\"$share\"" 'payload: <DELETE>'
+  own offsets-decoder __consumer_offsets "$group-new"
+  says "\"group\":\"$group-new\"" '"offset":[0-9]+'
+}
+
+dump_share_state() {
+  own share-group-state-decoder __share_group_state "$share"
+  says "\"groupId\":\"$share\"" '"startOffset":10'
+}
+
+dump_transactions() {
+  own transaction-log-decoder __transaction_state "$PREFIX-txn-ended"
+  says "\"transactionalId\":\"$PREFIX-txn-ended\"" '"transactionStatus":4'
+}
+
+# Two were aborted: one by its offset, one by its id.
+dump_txnindex() {
+  local answer
+  answer=$(dump_log --files "$DATA_DIR/$PREFIX-txn-0/00000000000000000000.txnindex")
+  equal "aborted transactions" 2 "$(grep -cE 'producerId: [0-9]+ firstOffset: [0-9]+ lastOffset: [0-9]+ lastStableOffset: [0-9]+' <<<"$answer")"
+}
+
 delete() {
   topics --delete --topic "$topic"
   eventually not_listed
@@ -547,4 +586,12 @@ check kafka-transactions-find-hanging transactions_find_hanging
 check kafka-transactions-abort transactions_abort
 check kafka-transactions-terminate transactions_terminate
 check kafka-transactions-hanging transactions_hanging
+if [[ -n ${DATA_DIR:-} ]]; then
+  check kafka-dump-log-offsets dump_offsets
+  check kafka-dump-log-share-state dump_share_state
+  check kafka-dump-log-transactions dump_transactions
+  check kafka-dump-log-txnindex dump_txnindex
+else
+  for name in offsets share-state transactions txnindex; do echo "skip kafka-dump-log-$name: DATA_DIR is not set"; done
+fi
 check kafka-topics-delete delete

@@ -17,12 +17,13 @@ public final class Streams {
     private static final int PARTITIONS = 4;
     private static final int LINES = 1200;
     private static final int WORDS = 37;
-    /** The session of a member of a streams group takes 45 s to end. */
+    /** The session of a member of a streams group takes 45 s to end, unless the broker says otherwise. */
     private static final long WAIT_MS = 150_000;
 
     public static void main(String[] args) throws Exception {
         Check.check("streams-classic", () -> count("classic", List.of("consumer.session.timeout.ms=6000")));
         Check.check("streams-exactly-once", () -> count("streams", List.of()));
+        Check.check("streams-groups-tool", Streams::tool);
         Check.check("streams-standby", Streams::standby);
         Check.check("streams-missing-topic", Streams::missingTopic);
         ADMIN.close();
@@ -69,9 +70,46 @@ public final class Streams {
         boolean listed = ADMIN.listGroups(ListGroupsOptions.forStreamsGroups()).all().get().stream()
                 .anyMatch(found -> found.groupId().equals(app));
         Check.that("the group is listed", listed);
-        var offsets = ADMIN.listStreamsGroupOffsets(Map.of(app, new ListStreamsGroupOffsetsSpec()))
-                .partitionsToOffsetAndMetadata(app).get();
-        Check.that("offsets are committed: " + offsets, offsets.size() >= PARTITIONS);
+        Check.that("offsets are committed: " + offsets(app), offsets(app).size() >= PARTITIONS);
+        Check.that("state by the tool", tool("--describe", "--group", app, "--state").contains("Stable"));
+        Check.that("offsets by the tool", tool("--describe", "--group", app, "--offsets").contains(app + "-in"));
+        Check.that("members by the tool", tool("--describe", "--group", app, "--members").contains(app + "-3"));
+    }
+
+    /** The tool for streams groups, with the group that the check before has left. */
+    private static void tool() throws Exception {
+        String app = PREFIX + "-streams", in = app + "-in";
+        eventually("the group is empty", () -> describe(app).groupState() == GroupState.EMPTY);
+        Check.that("listed", tool("--list").lines().anyMatch(app::equals));
+        Check.that("empty by the tool", tool("--describe", "--group", app, "--state").contains("Empty"));
+        Check.equal("read", (long) LINES, read(app, in));
+        String reset = tool("--reset-offsets", "--group", app, "--input-topic", in, "--to-earliest", "--execute");
+        Check.that("reset: " + reset, reset.contains(in));
+        Check.equal("read after the reset", 0L, read(app, in));
+        String deleted = tool("--delete-offsets", "--group", app, "--input-topic", in);
+        Check.that("deleted: " + deleted, deleted.contains("Successful") && offsets(app).keySet().stream().noneMatch(p -> p.topic().equals(in)));
+        tool("--delete", "--group", app);
+        Check.that("gone", tool("--list").lines().noneMatch(app::equals));
+    }
+
+    /** The sum of the offsets that the group has of a topic. */
+    private static long read(String app, String topic) throws Exception {
+        return offsets(app).entrySet().stream().filter(of -> of.getKey().topic().equals(topic)).mapToLong(of -> of.getValue().offset()).sum();
+    }
+
+    private static Map<org.apache.kafka.common.TopicPartition, OffsetAndMetadata> offsets(String app) throws Exception {
+        return ADMIN.listStreamsGroupOffsets(Map.of(app, new ListStreamsGroupOffsetsSpec())).partitionsToOffsetAndMetadata(app).get();
+    }
+
+    /** What the tool says. */
+    private static String tool(String... more) throws Exception {
+        List<String> command = new ArrayList<>(List.of(
+                System.getProperty("java.home") + "/bin/java", "-Xmx128M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-cp", System.getProperty("java.class.path"), "org.apache.kafka.tools.streams.StreamsGroupCommand",
+                "--bootstrap-server", BOOTSTRAP));
+        command.addAll(List.of(more));
+        Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        return new String(process.getInputStream().readAllBytes());
     }
 
     private static StreamsGroupDescription describe(String app) throws Exception {

@@ -16,8 +16,8 @@ use super::{Places, jars};
 
 /// A check that says nothing for this long is over. The programs bound their own waits below it.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
-/// A client's whole run.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(180);
+/// A client's whole run. The longest take a third of that on a machine that has nothing else to do.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Folders of a client that are made by installing or running it.
 const MADE: [&str; 3] = ["node_modules", "target", "__pycache__"];
 

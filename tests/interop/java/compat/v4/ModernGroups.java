@@ -14,6 +14,7 @@ final class ModernGroups {
         Check.check("consumer-group-pattern", ModernGroups::pattern);
         Check.check("consumer-group-static", ModernGroups::staticMember);
         Check.check("consumer-group-migration", ModernGroups::migration);
+        Check.check("consumer-group-static-migration", ModernGroups::staticMigration);
     }
 
     private static KafkaConsumer<byte[], byte[]> consumer(String protocol, Map<String, Object> extra) {
@@ -157,6 +158,41 @@ final class ModernGroups {
             read(List.of(classic), seen, 120);
         }
         Check.equal("each record once", Set.of(1), Set.copyOf(seen.values()));
+    }
+
+    /** Static members go one after the other from the classic protocol to the consumer protocol, and back. */
+    private static void staticMigration() throws Exception {
+        String topic = Clients.name("static-migration");
+        Clients.createTopic(topic, 4, Map.of());
+        Map<String, Integer> seen = new TreeMap<>();
+        List<KafkaConsumer<byte[], byte[]>> members = new ArrayList<>();
+        for (String id : List.of("one", "two")) members.add(named("classic", topic, id));
+        try {
+            settle(members, seen, 2, 2);
+            Check.equal("type", GroupType.CLASSIC, describe(topic).type());
+            int sent = 0;
+            for (String protocol : List.of("consumer", "classic")) {
+                for (int i = 0; i < 2; i++) {
+                    members.get(i).close();
+                    members.set(i, named(protocol, topic, i == 0 ? "one" : "two"));
+                    settle(members, seen, 2, 2);
+                    boolean isClassic = protocol.equals("classic") && i == 1;
+                    Check.equal("type", isClassic ? GroupType.CLASSIC : GroupType.CONSUMER, describe(topic).type());
+                    Check.equal("members", 2, describe(topic).members().size());
+                    produce(topic, sent);
+                    read(members, seen, sent += 40);
+                }
+            }
+        } finally {
+            for (var member : members) member.close();
+        }
+        Check.equal("each record once", Set.of(1), Set.copyOf(seen.values()));
+    }
+
+    private static KafkaConsumer<byte[], byte[]> named(String protocol, String topic, String id) {
+        var member = consumer(protocol, Map.of("group.id", topic, "group.instance.id", id));
+        member.subscribe(List.of(topic));
+        return member;
     }
 
     private ModernGroups() {}
