@@ -235,8 +235,8 @@ async fn share_fetch(wire: &mut Wire, topic: Uuid) -> Vec<(i64, i64, i16)> {
 async fn share_join(wire: &mut Wire) -> Uuid {
     let find = FindCoordinatorRequest { coordinator_keys: vec!["g".into()], ..Default::default() };
     wire.call(4, &find).await;
-    let mut epoch = 0;
-    for _ in 0..100 {
+    let (mut epoch, mut beats) = (0, 0);
+    loop {
         let request = ShareGroupHeartbeatRequest {
             group_id: "g".into(),
             member_id: MEMBER.into(),
@@ -250,12 +250,13 @@ async fn share_join(wire: &mut Wire) -> Uuid {
         if let Some(topic) = assigned.first() {
             return topic.topic_id;
         }
+        beats += 1;
+        assert!(beats < 100, "nothing is assigned: {}", response.error_code);
         if response.error_code == 0 {
             epoch = response.member_epoch;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    panic!("nothing was assigned")
 }
 
 /// What a member holds when share groups are turned off is given out again when they are on.
