@@ -506,7 +506,8 @@ dump_offsets() {
 
 dump_share_state() {
   own share-group-state-decoder __share_group_state "$share"
-  says "\"groupId\":\"$share\"" '"startOffset":10'
+  says "\"groupId\":\"$share\"" '"startOffset":3,"deliveryCompleteCount":7'
+  says "\"groupId\":\"$share\"" 'payload: <DELETE>'
 }
 
 dump_transactions() {
