@@ -17,6 +17,14 @@ final class Transactions {
         Check.check("txn-copy", Transactions::copy);
     }
 
+    /** The same as one check. */
+    static void all() throws Exception {
+        commit();
+        abort();
+        fence();
+        copy();
+    }
+
     static KafkaProducer<byte[], byte[]> producer(String id) {
         KafkaProducer<byte[], byte[]> producer = Clients.producer(Map.of("transactional.id", id));
         producer.initTransactions();
