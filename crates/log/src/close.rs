@@ -1,7 +1,6 @@
 //! Closing a log, so that it opens without recovery.
 //!
-//! Cost: some five syncs, or, where thousands are closed together, none but that of records not yet
-//! durable; the volume is synced for all of them.
+//! Cost: some five syncs, or none where thousands are closed together: the volume is synced for all.
 
 use std::{io, sync::atomic::Ordering};
 
@@ -54,10 +53,6 @@ impl Log {
     pub(crate) fn put_in_place(&self, pending: &Pending) -> io::Result<()> {
         for (name, _) in pending.files() {
             disk::put_in_place(&*self.place.disk, &self.place.file(&name))?;
-        }
-        // Only a file's own sync tells of all errors of its writes.
-        if self.recovery_point() < pending.end_offset {
-            self.sync_segments()?;
         }
         self.recovery_point.fetch_max(pending.end_offset, Ordering::AcqRel);
         Ok(())

@@ -126,9 +126,14 @@ impl Log {
             let path = self.place.file(&snapshot_name(*offset));
             disk::write_file_atomically(&*self.place.disk, &path, contents)?;
         }
-        self.sync_segments()?;
         let segments = self.segments.load();
+        // The segment that ends at the recovery point may have had a failed append cut off since.
+        let first = Self::segment_index(&segments, self.recovery_point() - 1);
         let mut new_names = pending.dir_dirty || !pending.snapshots.is_empty();
+        for segment in &segments[first..] {
+            segment.file()?.sync()?;
+            segment.sync_aborted()?;
+        }
         // A segment may have been closed when all in it was durable already: what is in its index
         // files, if anything, is older than the segment.
         for closed in segments.split_last().map_or(&[][..], |(_, closed)| closed) {
@@ -140,18 +145,6 @@ impl Log {
         }
         if new_names {
             self.sync_names()?;
-        }
-        Ok(())
-    }
-
-    /// Makes the records durable that are not.
-    pub(crate) fn sync_segments(&self) -> io::Result<()> {
-        let segments = self.segments.load();
-        // The segment that ends at the recovery point may have had a failed append cut off since.
-        let first = Self::segment_index(&segments, self.recovery_point() - 1);
-        for segment in &segments[first..] {
-            segment.file()?.sync()?;
-            segment.sync_aborted()?;
         }
         Ok(())
     }

@@ -9,13 +9,12 @@
 //! the log, as is all beyond the recovery point. In a closed segment a look-up is a binary search
 //! of positioned reads.
 
-use std::{
-    io::{self, IoSlice},
-    path::Path,
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
-use klamm_env::{Disk, File, disk::Open};
+use klamm_env::{
+    Disk, File,
+    disk::{self, Open},
+};
 
 use crate::flush::Durable;
 
@@ -92,8 +91,7 @@ impl MemoryIndex {
 
 fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], durable: Durable) -> io::Result<()> {
     let file = disk.open(path, Open::Create)?;
-    file.set_len(bytes.len() as u64)?;
-    file.write_all_at(&[IoSlice::new(bytes)], 0)?;
+    disk::replace_contents(&*file, bytes)?;
     if durable == Durable::AtOnce { file.sync() } else { Ok(()) }
 }
 

@@ -263,8 +263,7 @@ impl Log {
             return Ok(());
         }
         let file = disk.open(&path, Open::Create)?;
-        file.set_len(text.len() as u64)?;
-        file.write_all_at(&[io::IoSlice::new(text.as_bytes())], 0)?;
+        disk::replace_contents(&*file, text.as_bytes())?;
         self.writer.lock().metadata = Some(text);
         Ok(())
     }

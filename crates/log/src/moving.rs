@@ -250,9 +250,7 @@ impl Move {
             let bytes =
                 disk::read_file(disk, &from, BESIDE_BYTES_MAX).map_err(MoveError::Source)?;
             let file = disk.open(&to, Open::Create).map_err(MoveError::Target)?;
-            let written = file
-                .set_len(bytes.len() as u64)
-                .and_then(|()| file.write_all_at(&[IoSlice::new(&bytes)], 0))
+            let written = disk::replace_contents(&*file, &bytes)
                 .and_then(|()| if sync || is_snapshot { file.sync() } else { Ok(()) });
             written.map_err(MoveError::Target)?;
         }

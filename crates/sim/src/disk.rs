@@ -8,7 +8,7 @@ use std::{
 };
 
 use klamm_env::{
-    disk::{Disk, Entry, File, Job, Lock, Open, Space},
+    disk::{Disk, Entry, File, Job, Lock, Open, Space, Volume},
     virt::VirtualDisk,
 };
 use parking_lot::Mutex;
@@ -104,9 +104,13 @@ impl Disk for FaultyDisk {
         self.disk.sync_dir(dir)
     }
 
-    fn sync_volume(&self, dir: &Path) -> io::Result<()> {
-        self.dir.check(dir)?;
-        self.disk.sync_volume(dir)
+    fn volume(&self, dir: &Path) -> io::Result<Option<Arc<dyn Volume>>> {
+        let volume = self.disk.volume(dir)?;
+        if !dir.starts_with(&self.dir.path) {
+            return Ok(volume);
+        }
+        let faulty = |volume| FaultyVolume { volume, path: dir.to_owned(), dir: self.dir.clone() };
+        Ok(volume.map(|volume| Arc::new(faulty(volume)) as Arc<dyn Volume>))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
@@ -127,6 +131,20 @@ impl Disk for FaultyDisk {
 
     fn spawn(&self, job: Job) {
         self.disk.spawn(job);
+    }
+}
+
+#[derive(Debug)]
+struct FaultyVolume {
+    volume: Arc<dyn Volume>,
+    path: PathBuf,
+    dir: FaultyDir,
+}
+
+impl Volume for FaultyVolume {
+    fn sync(&self) -> io::Result<()> {
+        self.dir.check(&self.path)?;
+        self.volume.sync()
     }
 }
 

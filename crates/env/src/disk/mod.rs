@@ -70,10 +70,8 @@ pub trait Disk: Send + Sync + Debug {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and deletions in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Makes all that was written on the volume of `dir` durable, names included: cheaper than
-    /// syncing thousands of files. An error of an earlier write of a file may only be told by its
-    /// own [`File::sync`].
-    fn sync_volume(&self, dir: &Path) -> io::Result<()>;
+    /// The volume that `dir` is on; none if the system cannot sync one and tell what failed.
+    fn volume(&self, dir: &Path) -> io::Result<Option<Arc<dyn Volume>>>;
     /// Room on the volume of `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
     /// Takes the exclusive lock file `path`; `WouldBlock` if another process holds it.
@@ -85,6 +83,13 @@ pub trait Disk: Send + Sync + Debug {
     fn power_cycle(&self) -> Option<String>;
     /// Runs `job` where it may block.
     fn spawn(&self, job: Job);
+}
+
+/// A volume.
+pub trait Volume: Send + Sync + Debug {
+    /// Makes all that was written on it durable, names included: cheaper than syncing thousands of
+    /// files. Fails if any write since it was opened was lost, though another program's.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. Reads and writes name their position; there is no cursor.
@@ -160,9 +165,18 @@ pub fn write_file_atomically(disk: &dyn Disk, path: &Path, contents: &[u8]) -> i
 /// Writes what is to replace a small file into a temporary one beside it.
 pub fn write_beside(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result<Arc<dyn File>> {
     let file = disk.open(&beside(path), Open::Create)?;
-    file.set_len(0)?;
-    file.write_all_at(&[IoSlice::new(contents)], 0)?;
+    replace_contents(&*file, contents)?;
     Ok(file)
+}
+
+/// Replaces all that is in a file, which is not durable before [`File::sync`].
+pub fn replace_contents(file: &dyn File, contents: &[u8]) -> io::Result<()> {
+    let len = contents.len() as u64;
+    // A file that is cut, though it had nothing, is written out by some systems as it is closed.
+    if file.len()? > len {
+        file.set_len(len)?;
+    }
+    file.write_all_at(&[IoSlice::new(contents)], 0)
 }
 
 /// Replaces a file by what [`write_beside`] wrote, which is to be durable by then.

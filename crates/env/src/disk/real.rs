@@ -17,7 +17,7 @@ use std::{
 
 use rustix::{fs as sys, io::Errno};
 
-use super::{Disk, Entry, File, Job, Lock, Open, Space, at};
+use super::{Disk, Entry, File, Job, Lock, Open, Space, Volume, at};
 
 /// Files of the operating system, with tokio's blocking threads for work that may block.
 #[derive(Debug, Default)]
@@ -66,8 +66,8 @@ impl Disk for RealDisk {
         fs::File::open(dir).and_then(|d| d.sync_all()).map_err(|e| at(dir, e))
     }
 
-    fn sync_volume(&self, dir: &Path) -> io::Result<()> {
-        fs::File::open(dir).and_then(|d| sync_volume_of(&d)).map_err(|e| at(dir, e))
+    fn volume(&self, dir: &Path) -> io::Result<Option<Arc<dyn Volume>>> {
+        volume(dir).map_err(|e| at(dir, e))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
@@ -214,14 +214,32 @@ fn power_cycle() -> Option<String> {
 }
 
 #[cfg(target_os = "linux")]
-fn sync_volume_of(dir: &fs::File) -> io::Result<()> {
-    Ok(sys::syncfs(dir)?)
+fn volume(dir: &Path) -> io::Result<Option<Arc<dyn Volume>>> {
+    // Since Linux 5.8 syncfs(2) fails if a write failed after the directory was opened.
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < (5, 8) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(RealVolume(fs::File::open(dir)?))))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sync_volume_of(_dir: &fs::File) -> io::Result<()> {
-    sys::sync();
-    Ok(())
+fn volume(_dir: &Path) -> io::Result<Option<Arc<dyn Volume>>> {
+    Ok(None)
+}
+
+/// A directory on the volume.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct RealVolume(fs::File);
+
+#[cfg(target_os = "linux")]
+impl Volume for RealVolume {
+    fn sync(&self) -> io::Result<()> {
+        Ok(sys::syncfs(&self.0)?)
+    }
 }
 
 /// The most parts one vectored write takes (`IOV_MAX` is 1024 on Linux and macOS).

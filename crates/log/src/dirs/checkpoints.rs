@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use klamm_env::disk;
+use klamm_env::disk::{self, Volume};
 use parking_lot::Mutex;
 
 use super::{LogDir, LogDirs, start::CLEAN_FILE};
@@ -145,23 +145,24 @@ impl LogDirs {
     /// busy; many with two syncs of the volume.
     async fn close_logs(&self, dir: &LogDir) -> io::Result<()> {
         let logs = self.logs_in(dir);
-        if logs.len() <= CLOSED_ALONE_MAX {
-            return self.each(logs, |log| log.close()).await.1;
-        }
+        let volume = match &dir.volume {
+            Some(volume) if logs.len() > CLOSED_ALONE_MAX => volume,
+            _ => return self.each(logs, |log| log.close()).await.1,
+        };
         let write =
             |log: &Arc<Log>| Ok(log.write_at_close()?.map(|files| (Arc::clone(log), files)));
         let (written, all_written) = self.each(logs, write).await;
-        self.sync_volume(dir).await?;
+        self.sync(volume).await?;
         let written = written.into_iter().flatten().collect();
         let put = |(log, files): &(Arc<Log>, Pending)| log.put_in_place(files);
         let (_, all_put) = self.each(written, put).await;
-        self.sync_volume(dir).await?;
+        self.sync(volume).await?;
         all_written.and(all_put)
     }
 
-    async fn sync_volume(&self, dir: &LogDir) -> io::Result<()> {
-        let (disk, path) = (Arc::clone(&self.env.disk), dir.path.clone());
-        disk::run(&self.env.disk, move || disk.sync_volume(&path)).await?
+    async fn sync(&self, volume: &Arc<dyn Volume>) -> io::Result<()> {
+        let volume = Arc::clone(volume);
+        disk::run(&self.env.disk, move || volume.sync()).await?
     }
 
     /// Does the same with each of many, several at a time: syncs that run together cost little more

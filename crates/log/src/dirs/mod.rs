@@ -16,7 +16,10 @@ use std::{
     sync::Arc,
 };
 
-use klamm_env::{Env, Watched, disk::Lock};
+use klamm_env::{
+    Env, Watched,
+    disk::{Lock, Volume},
+};
 use klamm_metrics::{Histogram, Snapshot};
 pub use meta::MetaProperties;
 use parking_lot::{Mutex, RwLock};
@@ -49,6 +52,8 @@ pub struct LogDir {
     high_watermarks: BTreeMap<TopicPartition, i64>,
     cleaned: BTreeMap<TopicPartition, i64>,
     offline: Mutex<Option<String>>,
+    /// What the directory is on, if that can be synced as a whole.
+    volume: Option<Arc<dyn Volume>>,
     _lock: Box<dyn Lock>,
 }
 

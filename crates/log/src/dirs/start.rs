@@ -116,6 +116,7 @@ impl DirOpen {
             high_watermarks: offsets(disk, &path.join(HIGH_WATERMARKS)),
             cleaned: offsets(disk, &path.join(CLEANED)),
             offline: Mutex::new(None),
+            volume: disk.volume(path)?,
             _lock: lock,
         })
     }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    VirtualDisk,
+    State, VirtualDisk,
     contents::{Inode, Write},
 };
-use crate::disk::{File, Lock, at};
+use crate::disk::{File, Lock, Volume, at};
 
 #[derive(Debug)]
 pub(super) struct VirtualLock {
@@ -38,11 +38,38 @@ pub(super) struct VirtualFile {
     pub(super) path: PathBuf,
 }
 
+#[derive(Debug)]
+pub(super) struct VirtualVolume {
+    pub(super) disk: VirtualDisk,
+    pub(super) boot: u64,
+    pub(super) path: PathBuf,
+}
+
+impl Volume for VirtualVolume {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.state.lock();
+        if state.boot != self.boot {
+            return Err(dead());
+        }
+        state.refuse(&self.path)?;
+        let State { inodes, pending_names, durable_names, .. } = &mut *state;
+        inodes.values_mut().for_each(Inode::sync);
+        for naming in pending_names.drain(..) {
+            naming.apply(durable_names);
+        }
+        Ok(())
+    }
+}
+
+fn dead() -> io::Error {
+    io::Error::other("the process that opened this file is dead")
+}
+
 impl VirtualFile {
     fn with<T>(&self, work: impl FnOnce(&mut Inode) -> T) -> io::Result<T> {
         let mut state = self.disk.state.lock();
         if state.boot != self.boot {
-            return Err(io::Error::other("the process that opened this file is dead"));
+            return Err(dead());
         }
         Ok(work(state.inodes.entry(self.ino).or_default()))
     }

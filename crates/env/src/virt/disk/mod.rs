@@ -24,12 +24,12 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::{
     contents::Inode,
-    file::{VirtualFile, VirtualLock},
+    file::{VirtualFile, VirtualLock, VirtualVolume},
     names::{Naming, Node, below, drop_unreachable},
 };
 use crate::{
     Random,
-    disk::{Disk, Entry, File, Job, Lock, Open, Space, at},
+    disk::{Disk, Entry, File, Job, Lock, Open, Space, Volume, at},
 };
 
 /// How a virtual disk misbehaves until told otherwise.
@@ -331,15 +331,9 @@ impl Disk for VirtualDisk {
         Ok(())
     }
 
-    fn sync_volume(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.alive()?;
-        state.refuse(dir)?;
-        let State { inodes, pending_names, durable_names, .. } = &mut *state;
-        inodes.values_mut().for_each(Inode::sync);
-        for naming in pending_names.drain(..) {
-            naming.apply(durable_names);
-        }
-        Ok(())
+    fn volume(&self, dir: &Path) -> io::Result<Option<Arc<dyn Volume>>> {
+        let boot = self.alive()?.boot;
+        Ok(Some(Arc::new(VirtualVolume { disk: self.clone(), boot, path: dir.to_owned() })))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
