@@ -55,20 +55,18 @@ async fn serve(
     caller: &groups::Context,
     body: ShareGroupHeartbeatRequest<'static>,
 ) -> Result<ShareGroupHeartbeatResponse<'static>, ErrorCode> {
-    loop {
-        let group = body.group_id.clone();
-        let asked = groups::share::ShareRequest::Heartbeat(body.clone());
-        let answer = share_admin::ask(broker, &group, caller, asked).await?;
-        let groups::share::ShareResponse::Heartbeat { response, initialize, state_epoch } = answer
-        else {
-            return Err(ErrorCode::UnknownServerError);
-        };
-        if initialize.is_empty() {
-            return Ok(response);
-        }
-        share_admin::initialize(broker, &group, caller, initialize, state_epoch).await?;
-        // With the state there, the member is told more.
+    let group = body.group_id.clone();
+    let asked = groups::share::ShareRequest::Heartbeat(body.clone());
+    let answer = share_admin::ask(broker, &group, caller, asked).await?;
+    let groups::share::ShareResponse::Heartbeat { response, initialize, state_epoch } = answer
+    else {
+        return Err(ErrorCode::UnknownServerError);
+    };
+    if !initialize.is_empty() {
+        // The member hears of these partitions when it is back.
+        share_admin::initialize(broker, &group, caller, initialize, state_epoch);
     }
+    Ok(response)
 }
 
 fn failed(error: ErrorCode) -> ShareGroupHeartbeatResponse<'static> {

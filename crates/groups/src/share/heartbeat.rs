@@ -50,6 +50,9 @@ pub(crate) fn check(request: &ShareGroupHeartbeatRequest<'_>) -> Result<(), Refu
     }
 }
 
+/// The interval of heartbeats while partitions get their state, milliseconds.
+const PREPARING_MS: i32 = 1_000;
+
 /// A heartbeat, as far as groups are concerned.
 #[derive(Debug)]
 pub(crate) struct Beat<'a> {
@@ -94,21 +97,27 @@ fn stay(draft: &mut Draft, scene: Scene<'_>, beat: &Beat<'_>) -> Result<Beaten, 
     }
     draft.session_from(scene.now_ms, id, scene.settings.times.session_timeout_ms);
     let missing = begin_missing(draft, scene);
-    if missing.is_empty() {
-        update_target(draft, scene);
-        advance(draft, scene.image, id, changed);
-    }
+    update_target(draft, scene);
+    advance(draft, scene.image, id, changed);
     let member = draft.member(id);
     let is_full = request.subscribed_topic_names.is_some();
     let hears = joins || is_full || member.has.assigned != before.has.assigned;
     let told = ShareGroupHeartbeatResponse {
         member_id: Some(id.to_string().into()),
         member_epoch: member.has.epoch,
-        heartbeat_interval_ms: scene.settings.times.heartbeat_interval_ms,
+        heartbeat_interval_ms: interval_ms(draft, scene, !missing.is_empty()),
         assignment: hears.then(|| told(&member.has.assigned)),
         ..ShareGroupHeartbeatResponse::default()
     };
     Ok((told, missing))
+}
+
+/// When the member is to be heard of again, milliseconds: soon, if there will be more for it than it
+/// has been told. Members that come in the meantime get their part.
+fn interval_ms(draft: &Draft, scene: Scene<'_>, is_missing: bool) -> i32 {
+    let interval_ms = scene.settings.times.heartbeat_interval_ms;
+    let is_preparing = is_missing || scene.is_initializing || draft.group.awaits_assignment();
+    if is_preparing { interval_ms.min(PREPARING_MS) } else { interval_ms }
 }
 
 /// # Errors
@@ -205,7 +214,9 @@ fn update_target(draft: &mut Draft, scene: Scene<'_>) {
     for (member, assignment) in assignor::assign(&specs, &partitions) {
         draft.target(&member, assignment);
     }
-    draft.push(Record::TargetEpoch(Some((draft.group.epoch, scene.now_ms))));
+    // What has nothing to give holds up nothing.
+    let made_ms = if partitions.is_empty() { 0 } else { scene.now_ms };
+    draft.push(Record::TargetEpoch(Some((draft.group.epoch, made_ms))));
 }
 
 /// Gives the member what it is to have: others may have it as well, so that nobody need be waited

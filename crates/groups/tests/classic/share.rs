@@ -12,19 +12,23 @@ fn a_member_gets_everything_once_its_state_is_made() {
           log: g a1 wants t
           log: g share group epoch=2 hash
           log: g state making [t:0,1,2] made [] deleting []
-          a: want ok a1 epoch=0 [] make [t:0,1,2] at 2
+          log: g a1 share target []
+          log: g share target epoch=2
+          log: g a1 shares epoch=0>2 []
+          a: want ok a1 epoch=2 [] make [t:0,1,2] at 2 soon
         1001 a made g at=t:0,t:1,t:2
           log: g state making [] made [t:0,1,2] deleting []
           a: done ok
         1002 a want g epoch=0 topics=t
+          log: g share group epoch=3 hash
           log: g a1 share target [t:0,1,2]
-          log: g share target epoch=2
-          log: g a1 shares epoch=0>2 [t:0,1,2]
-          a: want ok a1 epoch=2 [t:0,1,2]
+          log: g share target epoch=3
+          log: g a1 shares epoch=2>3 [t:0,1,2]
+          a: want ok a1 epoch=3 [t:0,1,2]
         1500 a want g
-          a: want ok a1 epoch=2
+          a: want ok a1 epoch=3
         2000 a view g
-          a: view ok g Stable 2/2 simple {a1@2 t [t:0,1,2]}
+          a: view ok g Stable 3/3 simple {a1@3 t [t:0,1,2]}
         2500 a list g
           a: list [g share Stable share]
         2600 a list g types=share
@@ -39,10 +43,10 @@ fn a_member_gets_everything_once_its_state_is_made() {
           log: g a1 shares deleted
           log: g a1 share target deleted
           log: g a1 wants deleted
-          log: g share group epoch=3
+          log: g share group epoch=4
           a: want ok a1 epoch=-1
         4000 a view g
-          a: view ok g Empty 2/3 simple {}
+          a: view ok g Empty 3/4 simple {}
         4500 a want g epoch=5
           a: want UNKNOWN_MEMBER_ID
         5000 a clear g
@@ -73,34 +77,38 @@ fn partitions_are_shared() {
           log: g a1 wants t
           log: g share group epoch=2 hash
           log: g state making [t:0,1] made [] deleting []
-          a: want ok a1 epoch=0 [] make [t:0,1] at 2
+          log: g a1 share target []
+          log: g share target epoch=2
+          log: g a1 shares epoch=0>2 []
+          a: want ok a1 epoch=2 [] make [t:0,1] at 2 soon
         1001 a made g at=t:0,t:1
           log: g state making [] made [t:0,1] deleting []
           a: done ok
         1002 a want g epoch=0 topics=t
+          log: g share group epoch=3 hash
           log: g a1 share target [t:0,1]
-          log: g share target epoch=2
-          log: g a1 shares epoch=0>2 [t:0,1]
-          a: want ok a1 epoch=2 [t:0,1]
+          log: g share target epoch=3
+          log: g a1 shares epoch=2>3 [t:0,1]
+          a: want ok a1 epoch=3 [t:0,1]
         1500 b want g topics=t
           log: g b1 wants t
-          log: g share group epoch=3 hash
-          log: g b1 shares epoch=0>2 []
-          b: want ok b1 epoch=2 []
+          log: g share group epoch=4 hash
+          log: g b1 shares epoch=0>3 []
+          b: want ok b1 epoch=3 []
         2000 c want g topics=t
           log: g c1 wants t
-          log: g share group epoch=4 hash
-          log: g c1 shares epoch=0>2 []
-          c: want ok c1 epoch=2 []
+          log: g share group epoch=5 hash
+          log: g c1 shares epoch=0>3 []
+          c: want ok c1 epoch=3 []
         2500 a want g
           log: g b1 share target [t:0]
           log: g c1 share target [t:1]
-          log: g share target epoch=4
-          log: g a1 shares epoch=2>4 [t:0,1]
-          a: want ok a1 epoch=4
+          log: g share target epoch=5
+          log: g a1 shares epoch=3>5 [t:0,1]
+          a: want ok a1 epoch=5
         2600 b want g
-          log: g b1 shares epoch=2>4 [t:0]
-          b: want ok b1 epoch=4 [t:0]
+          log: g b1 shares epoch=3>5 [t:0]
+          b: want ok b1 epoch=5 [t:0]
         3000 d want h
           d: want INVALID_REQUEST
         3500 a want g epoch=1
@@ -122,38 +130,47 @@ fn what_changes_is_shared_anew() {
           log: g a1 wants t
           log: g share group epoch=2 hash
           log: g state making [t:0,1] made [] deleting []
-          a: want ok a1 epoch=0 [] make [t:0,1] at 2
+          log: g a1 share target []
+          log: g share target epoch=2
+          log: g a1 shares epoch=0>2 []
+          a: want ok a1 epoch=2 [] make [t:0,1] at 2 soon
         1001 a made g at=t:0,t:1
           log: g state making [] made [t:0,1] deleting []
           a: done ok
         1002 a want g topics=t
+          log: g share group epoch=3 hash
           log: g a1 share target [t:0,1]
-          log: g share target epoch=2
-          log: g a1 shares epoch=0>2 [t:0,1]
-          a: want ok a1 epoch=2 [t:0,1]
+          log: g share target epoch=3
+          log: g a1 shares epoch=2>3 [t:0,1]
+          a: want ok a1 epoch=3 [t:0,1]
         2500 b want g topics=t
           log: g b1 wants t
-          log: g share group epoch=3 hash
+          log: g share group epoch=4 hash
           log: g a1 share target [t:0]
           log: g b1 share target [t:1]
-          log: g share target epoch=3
-          log: g b1 shares epoch=0>3 [t:1]
-          b: want ok b1 epoch=3 [t:1]
+          log: g share target epoch=4
+          log: g b1 shares epoch=0>4 [t:1]
+          b: want ok b1 epoch=4 [t:1]
         4000 topics grow t=4
         4500 a want g
-          log: g share group epoch=4 hash
+          log: g share group epoch=5 hash
           log: g state making [t:2,3] made [t:0,1] deleting []
-          a: want ok a1 epoch=2 make [t:2,3] at 4
+          log: g share target epoch=5
+          log: g a1 shares epoch=3>5 [t:0]
+          a: want ok a1 epoch=5 [t:0] make [t:2,3] at 5 soon
         4501 a made g at=t:2,t:3
           log: g state making [] made [t:0,1,2,3] deleting []
           a: done ok
         4502 a want g
+          log: g share group epoch=6 hash
+          a: want ok a1 epoch=5 soon
+        5501 a want g
           log: g a1 share target [t:0,2]
           log: g b1 share target [t:1,3]
-          log: g share target epoch=4
-          log: g a1 shares epoch=2>4 [t:0,2]
-          a: want ok a1 epoch=4 [t:0,2]
-        5000 -
+          log: g share target epoch=6
+          log: g a1 shares epoch=5>6 [t:0,2]
+          a: want ok a1 epoch=6 [t:0,2]
+        5502 -
         ",
     );
 }
@@ -168,52 +185,59 @@ fn a_member_may_want_something_else() {
           log: g b1 wants t
           log: g share group epoch=2 hash
           log: g state making [t:0] made [] deleting []
-          b: want ok b1 epoch=0 [] make [t:0] at 2
+          log: g b1 share target []
+          log: g share target epoch=2
+          log: g b1 shares epoch=0>2 []
+          b: want ok b1 epoch=2 [] make [t:0] at 2 soon
         1001 b made g at=t:0
           log: g state making [] made [t:0] deleting []
           b: done ok
         1002 b want g topics=t
-          log: g b1 share target [t:0]
-          log: g share target epoch=2
-          log: g b1 shares epoch=0>2 [t:0]
-          b: want ok b1 epoch=2 [t:0]
-        5000 b want g topics=t,u
-          log: g b1 wants t,u
           log: g share group epoch=3 hash
+          log: g b1 share target [t:0]
           log: g share target epoch=3
           log: g b1 shares epoch=2>3 [t:0]
           b: want ok b1 epoch=3 [t:0]
+        5000 b want g topics=t,u
+          log: g b1 wants t,u
+          log: g share group epoch=4 hash
+          log: g share target epoch=4
+          log: g b1 shares epoch=3>4 [t:0]
+          b: want ok b1 epoch=4 [t:0]
         5500 topics new u=1
         6000 b want g
-          log: g share group epoch=4 hash
+          log: g share group epoch=5 hash
           log: g state making [u:0] made [t:0] deleting []
-          b: want ok b1 epoch=3 make [u:0] at 4
+          log: g share target epoch=5
+          log: g b1 shares epoch=4>5 [t:0]
+          b: want ok b1 epoch=5 make [u:0] at 5 soon
         6001 b unmade g at=u:0
           log: g state making [] made [t:0] deleting []
           b: done ok
         6500 b want g
           log: g state making [u:0] made [t:0] deleting []
-          b: want ok b1 epoch=3 make [u:0] at 4
+          b: want ok b1 epoch=5 make [u:0] at 5 soon
         6501 b made g at=u:0
           log: g state making [] made [t:0 u:0] deleting []
           b: done ok
         6502 b want g
-          log: g b1 share target [t:0 u:0]
-          log: g share target epoch=4
-          log: g b1 shares epoch=3>4 [t:0 u:0]
-          b: want ok b1 epoch=4 [t:0 u:0]
+          log: g share group epoch=6 hash
+          b: want ok b1 epoch=5 soon
         7000 restart
         7500 b want g
-          b: want ok b1 epoch=4
+          log: g b1 share target [t:0 u:0]
+          log: g share target epoch=6
+          log: g b1 shares epoch=5>6 [t:0 u:0]
+          b: want ok b1 epoch=6 [t:0 u:0]
         8000 b view g
-          b: view ok g Stable 4/4 simple {b1@4 t,u [t:0 u:0]}
+          b: view ok g Stable 6/6 simple {b1@6 t,u [t:0 u:0]}
         8500 topics drop t
         9000 b want g
-          log: g share group epoch=5 hash
+          log: g share group epoch=7 hash
           log: g b1 share target [u:0]
-          log: g share target epoch=5
-          log: g b1 shares epoch=4>5 [u:0]
-          b: want ok b1 epoch=5 [u:0]
+          log: g share target epoch=7
+          log: g b1 shares epoch=6>7 [u:0]
+          b: want ok b1 epoch=7 [u:0] soon
         9500 -
         ",
     );
@@ -229,52 +253,56 @@ fn who_is_silent_is_fenced() {
           log: g a1 wants t
           log: g share group epoch=2 hash
           log: g state making [t:0] made [] deleting []
-          a: want ok a1 epoch=0 [] make [t:0] at 2
+          log: g a1 share target []
+          log: g share target epoch=2
+          log: g a1 shares epoch=0>2 []
+          a: want ok a1 epoch=2 [] make [t:0] at 2 soon
         1001 a made g at=t:0
           log: g state making [] made [t:0] deleting []
           a: done ok
         1002 a want g topics=t
+          log: g share group epoch=3 hash
           log: g a1 share target [t:0]
-          log: g share target epoch=2
-          log: g a1 shares epoch=0>2 [t:0]
-          a: want ok a1 epoch=2 [t:0]
+          log: g share target epoch=3
+          log: g a1 shares epoch=2>3 [t:0]
+          a: want ok a1 epoch=3 [t:0]
         1500 b want g topics=t
           log: g b1 wants t
-          log: g share group epoch=3 hash
-          log: g b1 shares epoch=0>2 []
-          b: want ok b1 epoch=2 []
+          log: g share group epoch=4 hash
+          log: g b1 shares epoch=0>3 []
+          b: want ok b1 epoch=3 []
         20000 b want g
           log: g b1 share target [t:0]
-          log: g share target epoch=3
-          log: g b1 shares epoch=2>3 [t:0]
-          b: want ok b1 epoch=3 [t:0]
+          log: g share target epoch=4
+          log: g b1 shares epoch=3>4 [t:0]
+          b: want ok b1 epoch=4 [t:0]
           log: g a1 shares deleted
           log: g a1 share target deleted
           log: g a1 wants deleted
-          log: g share group epoch=4 hash
+          log: g share group epoch=5 hash
         47000 a want g
           a: want UNKNOWN_MEMBER_ID
         47100 a want g epoch=0 topics=t
           log: g a1 wants t
-          log: g share group epoch=5 hash
+          log: g share group epoch=6 hash
           log: g a1 share target [t:0]
-          log: g share target epoch=5
-          log: g a1 shares epoch=0>5 [t:0]
-          a: want ok a1 epoch=5 [t:0]
+          log: g share target epoch=6
+          log: g a1 shares epoch=0>6 [t:0]
+          a: want ok a1 epoch=6 [t:0]
         47200 a want g epoch=-1
           log: g a1 shares deleted
           log: g a1 share target deleted
           log: g a1 wants deleted
-          log: g share group epoch=6 hash
+          log: g share group epoch=7 hash
           a: want ok a1 epoch=-1
         47500 b want g
-          log: g b1 shares epoch=3>5 [t:0]
-          b: want ok b1 epoch=5
+          log: g b1 shares epoch=4>6 [t:0]
+          b: want ok b1 epoch=6
         48000 restart
           log: g b1 shares deleted
           log: g b1 share target deleted
           log: g b1 wants deleted
-          log: g share group epoch=7
+          log: g share group epoch=8
         94000 -
         ",
     );
@@ -311,7 +339,10 @@ fn what_is_asked_must_make_sense() {
           log: g b1 wants t
           log: g share group epoch=2 hash
           log: g state making [t:0,1] made [] deleting []
-          b: want ok b1 epoch=0 [] make [t:0,1] at 2
+          log: g b1 share target []
+          log: g share target epoch=2
+          log: g b1 shares epoch=0>2 []
+          b: want ok b1 epoch=2 [] make [t:0,1] at 2 soon
         3500 c ask g topics=t
           c: ask GROUP_ID_NOT_FOUND
         4000 c join g
@@ -360,7 +391,10 @@ fn offsets_are_set_and_deleted() {
           log: g b1 wants t
           log: g share group epoch=2 hash
           log: g state making [t:0,1] made [] deleting []
-          b: want ok b1 epoch=0 [] make [t:0,1] at 2
+          log: g b1 share target []
+          log: g share target epoch=2
+          log: g b1 shares epoch=0>2 []
+          b: want ok b1 epoch=2 [] make [t:0,1] at 2 soon
         3001 b made g at=t:0,t:1
           log: g state making [] made [t:0,1] deleting []
           b: done ok

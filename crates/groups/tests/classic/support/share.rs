@@ -131,7 +131,8 @@ pub(crate) fn response(response: &ShareResponse, names: &Names) -> String {
                 true => String::new(),
                 false => format!(" make {} at {state_epoch}", listed(initialize, names)),
             };
-            format!("want {}{make}", heard(response, names))
+            let soon = if response.heartbeat_interval_ms == 1_000 { " soon" } else { "" };
+            format!("want {}{make}{soon}", heard(response, names))
         }
         ShareResponse::Describe(groups) => {
             groups.iter().map(|g| described(g, names)).collect::<Vec<_>>().join("; ")
