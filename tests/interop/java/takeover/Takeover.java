@@ -31,6 +31,7 @@ public final class Takeover {
     private static KafkaConsumer<byte[], byte[]> modern;
     private static long modernNext;
     private static Map<String, String> before, producersBefore, after;
+    private static int groups;
 
     public static void main(String[] args) {
         Check.check("fill", Takeover::fill);
@@ -358,7 +359,9 @@ public final class Takeover {
                 .activeProducers().get(0).producerId();
         for (String states : producersBefore.values())
             Check.that("producer id " + last + " is not new", !states.contains("producerId=" + last + ","));
+        raiseFeatures();
         after = State.of(ADMIN, CONFIGURED);
+        groups = ADMIN.listGroups().all().get().size();
         node.stop();
         node = Node.klamm();
         Check.equal("state", lines(after), lines(State.of(ADMIN, CONFIGURED)));
@@ -376,9 +379,17 @@ public final class Takeover {
     }
 
     /** Kafka itself reads all that was written since, and goes on with it. */
+    /** What is written of a feature that Kafka keeps elsewhere must not keep it from going on. */
+    private static void raiseFeatures() throws Exception {
+        var to = new FeatureUpdate((short) 1, FeatureUpdate.UpgradeType.UPGRADE);
+        ADMIN.updateFeatures(Map.of("kraft.version", to), new UpdateFeaturesOptions()).all().get();
+    }
+
     private static void back() throws Exception {
         Files.delete(Node.DATA.resolve(KILLED ? "meta" : "a").resolve("__cluster_metadata-0").resolve("raft-state"));
         node = Node.kafka();
+        // Kafka serves before it has read its groups, and does not list those that it has not.
+        Check.eventually("all groups", () -> ADMIN.listGroups().all().get().size() >= groups);
         Check.equal("state", lines(after), lines(State.of(ADMIN, CONFIGURED)));
         var next = numbered.send(new ProducerRecord<>(NUMBERED, 0, null, "n8".getBytes())).get();
         Check.equal("next offset", 8L, next.offset());
