@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use klamm::{Broker, Random, VirtualNet, client::NewTopic};
 use klamm_protocol::{
+    ErrorCode,
     messages::{
         ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
         ConsumerGroupHeartbeatResponse, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
@@ -48,7 +49,14 @@ impl Kind {
     /// Joins with epoch 0, stays with the member's. Gives its epoch and how often it is to be heard,
     /// milliseconds.
     async fn beat(self, wire: &mut Wire, epoch: i32) -> (i32, i32) {
-        let (group_id, member_id) = (self.name().into(), MEMBER.into());
+        let (error, epoch, interval_ms) = self.heard(wire, MEMBER, epoch).await;
+        assert_eq!(error, 0, "{self:?}");
+        (epoch, interval_ms)
+    }
+
+    /// The error of a heartbeat, the member's epoch and the interval.
+    async fn heard(self, wire: &mut Wire, member: &'static str, epoch: i32) -> (i16, i32, i32) {
+        let (group_id, member_id) = (self.name().into(), member.into());
         let joins = epoch == 0;
         match self {
             Self::Consumer => {
@@ -63,8 +71,7 @@ impl Kind {
                 };
                 let answer = wire.call(1, &request).await;
                 let response = ConsumerGroupHeartbeatResponse::decode_exact(&answer, 1).unwrap();
-                assert_eq!(response.error_code, 0, "{:?}", response.error_message);
-                (response.member_epoch, response.heartbeat_interval_ms)
+                (response.error_code, response.member_epoch, response.heartbeat_interval_ms)
             }
             Self::Share => {
                 let request = ShareGroupHeartbeatRequest {
@@ -76,8 +83,7 @@ impl Kind {
                 };
                 let answer = wire.call(1, &request).await;
                 let response = ShareGroupHeartbeatResponse::decode_exact(&answer, 1).unwrap();
-                assert_eq!(response.error_code, 0, "{:?}", response.error_message);
-                (response.member_epoch, response.heartbeat_interval_ms)
+                (response.error_code, response.member_epoch, response.heartbeat_interval_ms)
             }
             Self::Streams => {
                 let subtopology = Subtopology {
@@ -101,8 +107,7 @@ impl Kind {
                 };
                 let answer = wire.call(0, &request).await;
                 let response = StreamsGroupHeartbeatResponse::decode_exact(&answer, 0).unwrap();
-                assert_eq!(response.error_code, 0, "{:?}", response.error_message);
-                (response.member_epoch, response.heartbeat_interval_ms)
+                (response.error_code, response.member_epoch, response.heartbeat_interval_ms)
             }
         }
     }
@@ -156,8 +161,13 @@ impl Kind {
 }
 
 async fn broker() -> (Broker, Wire) {
+    broker_with(&[]).await
+}
+
+async fn broker_with(configs: &[(&str, &str)]) -> (Broker, Wire) {
     let net = VirtualNet::new(Random::from_seed(SEED));
     let broker = Broker::builder().virtual_network(&net).seed(SEED).in_memory();
+    let broker = configs.iter().fold(broker, |broker, (key, value)| broker.config(*key, *value));
     let broker = broker.start().await.unwrap();
     let new = NewTopic { partitions: Some(1), ..NewTopic::new("t") };
     broker.client().create_topics(&[new], false).await.unwrap();
@@ -213,6 +223,19 @@ async fn records_are_held_as_long_as_the_group_says() {
         let answer = wire.call(2, &request).await;
         let response = ShareFetchResponse::decode_exact(&answer, 2).unwrap();
         assert_eq!((response.error_code, response.acquisition_lock_timeout_ms), (0, lock_ms));
+    }
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_group_takes_nobody_in() {
+    let sizes = ["group.consumer.max.size", "group.share.max.size", "group.streams.max.size"];
+    let (broker, mut wire) = broker_with(&sizes.map(|key| (key, "1"))).await;
+    for kind in [Kind::Consumer, Kind::Share, Kind::Streams] {
+        let (epoch, _) = kind.beat(&mut wire, 0).await;
+        let refused = kind.heard(&mut wire, "BAAAAAAAAAAAAAAAAAAAAA", 0).await.0;
+        assert_eq!(refused, ErrorCode::GroupMaxSizeReached.code(), "{kind:?}");
+        kind.beat(&mut wire, epoch).await;
     }
     broker.stop().await.unwrap();
 }
