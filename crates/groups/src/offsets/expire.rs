@@ -42,6 +42,10 @@ impl Coordinator {
     /// A group's expired offsets, and whether the group goes with them.
     fn expired_of(&self, name: &str) -> Option<(Vec<OffsetKey>, bool)> {
         let group = self.registry.live(name)?;
+        if matches!(group, AnyGroup::Share(_)) {
+            // As in Kafka: what became of its records is known elsewhere, and it alone knows where.
+            return None;
+        }
         let unused = unused(group);
         let mut expired = Vec::new();
         let mut some_stay = false;

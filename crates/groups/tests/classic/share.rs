@@ -1,5 +1,7 @@
 //! Share groups: members come, share, and go; the state of what they share is made and deleted.
 
+use klamm_groups::Settings;
+
 use crate::support::{check_with, settings};
 
 #[test]
@@ -418,6 +420,25 @@ fn offsets_are_set_and_deleted() {
           log: g state deleted
           log: g share group deleted
           a: delete g ok
+        6000 -
+        ",
+    );
+}
+
+#[test]
+fn a_group_without_members_stays() {
+    check_with(
+        Settings { offsets_retention_check_interval_ms: 500, ..settings() },
+        "
+        0 topics new t=1
+        1000 a alter g at=t:0
+          log: g state making [t:0] made [] deleting []
+          a: alter ok at 1 [t:0 ok]
+        1001 a made g at=t:0
+          log: g state making [] made [t:0] deleting []
+          a: done ok
+        5000 a view g
+          a: view ok g Empty 1/1 simple {}
         6000 -
         ",
     );
