@@ -68,6 +68,7 @@ fn the_answer_comes_before_the_sync() {
             "committed-only",
             "transaction-fenced",
             "one-consumer",
+            "serves-again",
         ],
     );
 }
