@@ -202,9 +202,8 @@ impl<'a> Broker<'a> {
             .context("installing tansu")?;
         let mut command = Command::new(root.join("bin/tansu"));
         let url = format!("tcp://{}", self.bootstrap());
-        command.args(["--storage-engine", "memory://tansu/", "--kafka-listener-url", &url]);
-        command.args(["--kafka-advertised-listener-url", &url, "--prometheus-listener-url"]);
-        command.arg(format!("tcp://127.0.0.1:{}", free_port()?));
+        command.args(["--storage-engine", "memory://tansu/"]);
+        command.args(["--listener-url", &url, "--advertised-listener-url", &url]);
         Ok(command)
     }
 
