@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
+mod support;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use klamm::{
@@ -12,21 +14,19 @@ use klamm::{
         ProducerOptions, TopicPartition,
     },
 };
+use klamm_env::net::TcpNet;
 use klamm_protocol::{
     ErrorCode,
     messages::{
         EndTxnRequest, FindCoordinatorRequest, InitProducerIdRequest, ProduceRequest,
-        ResponseHeader,
         produce_request::{PartitionProduceData, TopicProduceData},
     },
     records::{BatchBuilder, BatchOptions, NewRecord},
-    wire::{Message, Reader, Records, Request, frame},
+    wire::{Message, Records, Request},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::Instant,
-};
+use tokio::time::Instant;
+
+use support::Wire;
 
 const TOPIC: &str = "t";
 const ID: &str = "changer";
@@ -37,15 +37,15 @@ const TRANSACTIONS: usize = 60;
 
 /// A transactional producer of transactions of version 2 (KIP-890).
 struct Transactor {
-    stream: TcpStream,
+    wire: Wire,
     producer_id: i64,
     epoch: i16,
 }
 
 impl Transactor {
-    async fn new(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let mut new = Self { stream, producer_id: -1, epoch: -1 };
+    async fn new(broker: &Broker) -> Self {
+        let wire = Wire::to(&TcpNet, broker).await;
+        let mut new = Self { wire, producer_id: -1, epoch: -1 };
         let find = FindCoordinatorRequest {
             key_type: 1,
             coordinator_keys: vec![ID.into()],
@@ -79,13 +79,8 @@ impl Transactor {
     where
         R: Request<'static>,
     {
-        let bytes = frame::request(version, 1, Some("test"), request);
-        self.stream.write_all(bytes.as_bytes()).await.unwrap();
-        let mut answer = vec![0; self.stream.read_u32().await.unwrap() as usize];
-        self.stream.read_exact(&mut answer).await.unwrap();
-        let mut reader = Reader::new(&answer);
-        ResponseHeader::decode(&mut reader, R::KEY.response_header_version(version)).unwrap();
-        read(R::Response::decode(&mut reader, version).unwrap())
+        let answer = self.wire.call(version, request).await;
+        read(R::Response::decode_exact(&answer, version).unwrap())
     }
 
     /// One transaction with one record.
@@ -172,7 +167,7 @@ async fn the_last_committed_value_stays() {
     let broker = broker.config("log.cleaner.backoff.ms", "50").start().await.unwrap();
     let client = broker.client();
     create(&client).await;
-    let mut transactor = Transactor::new(&broker.bootstrap()).await;
+    let mut transactor = Transactor::new(&broker).await;
     let mut wanted = BTreeMap::new();
     for number in 0..TRANSACTIONS {
         let (key, value) = (format!("k{}", number % KEYS), format!("{number:040}"));

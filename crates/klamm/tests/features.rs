@@ -6,7 +6,7 @@ mod support;
 
 use klamm::{
     Broker, Random, VirtualNet,
-    client::{NewTopic, OutgoingRecord, Producer, ProducerOptions},
+    client::{ConfigResource, NewTopic, OutgoingRecord, Producer, ProducerOptions, ResourceType},
 };
 use klamm_env::net;
 use klamm_protocol::{
@@ -17,13 +17,12 @@ use klamm_protocol::{
         ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
         DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsResponse,
         DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
-        FindCoordinatorRequest, IncrementalAlterConfigsRequest, ShareAcknowledgeRequest,
-        ShareAcknowledgeResponse, ShareFetchRequest, ShareFetchResponse, ShareGroupDescribeRequest,
+        FindCoordinatorRequest, ShareAcknowledgeRequest, ShareAcknowledgeResponse,
+        ShareFetchRequest, ShareFetchResponse, ShareGroupDescribeRequest,
         ShareGroupDescribeResponse, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse,
         StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, StreamsGroupHeartbeatRequest,
         StreamsGroupHeartbeatResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
         describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup,
-        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
         share_fetch_request::{FetchPartition, FetchTopic},
         streams_group_heartbeat_request::Topology,
         update_features_request::FeatureUpdateKey,
@@ -266,19 +265,9 @@ async fn what_was_held_is_given_out_again() {
     let client = broker.client();
     let new = NewTopic { partitions: Some(1), ..NewTopic::new("t") };
     client.create_topics(&[new], false).await.unwrap();
-    let earliest = AlterableConfig {
-        name: "share.auto.offset.reset".into(),
-        value: Some("earliest".into()),
-        ..Default::default()
-    };
-    let resource = AlterConfigsResource {
-        resource_type: 32,
-        resource_name: "g".into(),
-        configs: vec![earliest],
-        ..Default::default()
-    };
-    let alter = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
-    wire.call(1, &alter).await;
+    let group = ConfigResource { kind: ResourceType::Group, name: "g".to_owned() };
+    let earliest = ("share.auto.offset.reset".to_owned(), Some("earliest".to_owned()));
+    client.alter_config(&group, &[earliest], false).await.unwrap();
     let mut producer = Producer::new(client, ProducerOptions::default());
     for n in 0..5_u32 {
         producer.send("t", OutgoingRecord::value(n.to_string())).await.unwrap();

@@ -6,17 +6,18 @@ mod support;
 
 use std::time::Duration;
 
-use klamm::{Broker, Random, VirtualNet, client::NewTopic};
+use klamm::{
+    Broker, Random, VirtualNet,
+    client::{ConfigResource, NewTopic, ResourceType},
+};
 use klamm_protocol::{
     ErrorCode,
     messages::{
         ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
-        ConsumerGroupHeartbeatResponse, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
-        IncrementalAlterConfigsResponse, ShareFetchRequest, ShareFetchResponse,
-        ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupHeartbeatRequest,
-        ShareGroupHeartbeatResponse, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse,
-        StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse,
-        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        ConsumerGroupHeartbeatResponse, FindCoordinatorRequest, ShareFetchRequest,
+        ShareFetchResponse, ShareGroupDescribeRequest, ShareGroupDescribeResponse,
+        ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse, StreamsGroupDescribeRequest,
+        StreamsGroupDescribeResponse, StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse,
         streams_group_heartbeat_request::{Subtopology, Topology},
     },
     wire::Message,
@@ -26,8 +27,6 @@ use support::Wire;
 
 const SEED: u64 = 13;
 const MEMBER: &str = "AAAAAAAAAAAAAAAAAAAAAA";
-/// The number of groups among the kinds of resources.
-const GROUP_RESOURCE: i8 = 32;
 
 /// A protocol; the name of a group of it is the protocol's.
 #[derive(Debug, Clone, Copy)]
@@ -155,24 +154,10 @@ impl Kind {
     }
 
     /// Sets a setting of the group; the protocol is part of its name.
-    async fn set(self, wire: &mut Wire, setting: &str, value: i32) {
-        let config = AlterableConfig {
-            name: format!("{}.{setting}", self.name()).into(),
-            value: Some(value.to_string().into()),
-            ..Default::default()
-        };
-        let resource = AlterConfigsResource {
-            resource_type: GROUP_RESOURCE,
-            resource_name: self.name().into(),
-            configs: vec![config],
-            ..Default::default()
-        };
-        let request =
-            IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
-        let answer = wire.call(1, &request).await;
-        let response = IncrementalAlterConfigsResponse::decode_exact(&answer, 1).unwrap();
-        let told = &response.responses[0];
-        assert_eq!(told.error_code, 0, "{:?}", told.error_message);
+    async fn set(self, broker: &Broker, setting: &str, value: i32) {
+        let group = ConfigResource { kind: ResourceType::Group, name: self.name().to_owned() };
+        let change = (format!("{}.{setting}", self.name()), Some(value.to_string()));
+        broker.client().alter_config(&group, &[change], false).await.unwrap();
     }
 }
 
@@ -198,15 +183,15 @@ async fn broker_with(configs: &[(&str, &str)]) -> (Broker, Wire) {
 async fn check(kind: Kind) {
     let (broker, mut wire) = broker().await;
     let epoch = kind.told(&mut wire, 0, 5_000).await;
-    kind.set(&mut wire, "heartbeat.interval.ms", 7_000).await;
+    kind.set(&broker, "heartbeat.interval.ms", 7_000).await;
     let epoch = kind.told(&mut wire, epoch, 7_000).await;
-    kind.set(&mut wire, "session.timeout.ms", 58_000).await;
+    kind.set(&broker, "session.timeout.ms", 58_000).await;
     kind.beat(&mut wire, epoch).await;
     tokio::time::sleep(Duration::from_secs(57)).await;
     assert_eq!(kind.members(&mut wire).await, 1, "{kind:?}");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(kind.members(&mut wire).await, 0, "{kind:?}");
-    kind.set(&mut wire, "session.timeout.ms", 46_000).await;
+    kind.set(&broker, "session.timeout.ms", 46_000).await;
     kind.beat(&mut wire, 0).await;
     tokio::time::sleep(Duration::from_secs(45)).await;
     assert_eq!(kind.members(&mut wire).await, 1, "{kind:?}");
@@ -232,7 +217,7 @@ async fn records_are_held_as_long_as_the_group_says() {
     };
     for lock_ms in [30_000, 16_000, 60_000] {
         if lock_ms != 30_000 {
-            Kind::Share.set(&mut wire, "record.lock.duration.ms", lock_ms).await;
+            Kind::Share.set(&broker, "record.lock.duration.ms", lock_ms).await;
         }
         let answer = wire.call(2, &request).await;
         let response = ShareFetchResponse::decode_exact(&answer, 2).unwrap();

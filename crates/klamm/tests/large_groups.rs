@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
+mod support;
+
 use std::{
     collections::BTreeSet,
     sync::{
@@ -16,21 +18,20 @@ use klamm::{
     Broker,
     client::{Client, NewTopic},
 };
+use klamm_env::net::TcpNet;
 use klamm_protocol::{
     ErrorCode,
     messages::{
         ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
-        ConsumerGroupHeartbeatResponse, FindCoordinatorRequest, ResponseHeader,
+        ConsumerGroupHeartbeatResponse, FindCoordinatorRequest,
         consumer_group_describe_response::Assignment,
         consumer_group_heartbeat_request::TopicPartitions,
     },
-    wire::{Message, Reader, Request, Uuid, frame},
+    wire::{Message, Reader, Uuid},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::Instant,
-};
+use tokio::time::Instant;
+
+use support::Wire;
 
 const MEMBERS: usize = 1000;
 const PARTITIONS: i32 = 1000;
@@ -44,27 +45,6 @@ const GROUP: &str = "large";
 const BOUND: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 const HEARTBEAT_MS: &str = "500";
-
-struct Connection(TcpStream);
-
-impl Connection {
-    async fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(stream)
-    }
-
-    /// The answer, without its header, of which no more is read.
-    async fn call<'a, R: Request<'a>>(&mut self, version: i16, request: &R) -> Vec<u8> {
-        let bytes = frame::request(version, 1, Some("large"), request);
-        self.0.write_all(bytes.as_bytes()).await.unwrap();
-        let mut answer = vec![0; self.0.read_u32().await.unwrap() as usize];
-        self.0.read_exact(&mut answer).await.unwrap();
-        let mut reader = Reader::new(&answer);
-        ResponseHeader::decode(&mut reader, R::KEY.response_header_version(version)).unwrap();
-        reader.rest().to_vec()
-    }
-}
 
 /// A member as a client has it: it gives up and takes up at once what it is told to.
 struct Member {
@@ -118,8 +98,7 @@ impl Member {
 
 /// Sends the heartbeats of some members until it is stopped. `settled` counts the members that have
 /// their share.
-async fn live(address: String, mut members: Vec<Member>, settled: Arc<AtomicUsize>) {
-    let mut connection = Connection::open(&address).await;
+async fn live(mut connection: Wire, mut members: Vec<Member>, settled: Arc<AtomicUsize>) {
     loop {
         for member in &mut members {
             let mut tells = false;
@@ -142,7 +121,7 @@ async fn live(address: String, mut members: Vec<Member>, settled: Arc<AtomicUsiz
 }
 
 /// The partitions that members have, if the group is stable.
-async fn described(connection: &mut Connection) -> Option<Vec<i32>> {
+async fn described(connection: &mut Wire) -> Option<Vec<i32>> {
     let group_ids = vec![GROUP.into()];
     let request = ConsumerGroupDescribeRequest { group_ids, ..Default::default() };
     let body = connection.call(0, &request).await;
@@ -157,7 +136,7 @@ async fn described(connection: &mut Connection) -> Option<Vec<i32>> {
 }
 
 /// Waits until the group has a coordinator that answers.
-async fn find_coordinator(connection: &mut Connection) {
+async fn find_coordinator(connection: &mut Wire) {
     let request = FindCoordinatorRequest { key: GROUP.into(), ..Default::default() };
     let leave = ConsumerGroupHeartbeatRequest {
         group_id: GROUP.into(),
@@ -190,15 +169,15 @@ async fn a_thousand_members_join() {
     let broker = broker.config("group.consumer.heartbeat.interval.ms", HEARTBEAT_MS);
     let broker = broker.start().await.unwrap();
     create(&broker.client()).await;
-    let address = broker.bootstrap();
-    let mut observer = Connection::open(&address).await;
+    let mut observer = Wire::to(&TcpNet, &broker).await;
     tokio::time::timeout(BOUND, find_coordinator(&mut observer)).await.unwrap();
     let settled = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
-    for connection in 0..CONNECTIONS {
-        let members = (connection..MEMBERS).step_by(CONNECTIONS).map(Member::new).collect();
-        tasks.spawn(live(address.clone(), members, settled.clone()));
+    for first in 0..CONNECTIONS {
+        let members = (first..MEMBERS).step_by(CONNECTIONS).map(Member::new).collect();
+        let connection = Wire::to(&TcpNet, &broker).await;
+        tasks.spawn(live(connection, members, settled.clone()));
     }
     let owned = tokio::time::timeout(BOUND, async {
         loop {

@@ -2,18 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
+mod support;
+
 use std::time::Duration;
 
-use bytes::BytesMut;
 use klamm::{
     Broker, Random, VirtualNet,
     client::{
         Client, Compression, CompressionType, NewTopic, OutgoingRecord, Producer, ProducerOptions,
     },
-};
-use klamm_env::{
-    Net,
-    net::{self, Connection, Piece, SendQueue},
 };
 use klamm_protocol::{
     ErrorCode,
@@ -26,34 +23,16 @@ use klamm_protocol::{
         offset_fetch_request::OffsetFetchRequestTopic,
     },
     records::{Batches, DecompressionLimit},
-    wire::{Message, Request, frame},
+    wire::Message,
 };
+
+use support::Wire;
 
 const SEED: u64 = 5;
 const LIMIT: DecompressionLimit = DecompressionLimit(1 << 20);
 
-/// A client that says what it is told to.
-struct Old {
-    connection: Box<dyn Connection>,
-}
-
-impl Old {
-    /// The answer's body. All versions used here have the header that is a number alone.
-    async fn call<'a>(&mut self, version: i16, body: &impl Request<'a>) -> Vec<u8> {
-        let mut queue = SendQueue::default();
-        let (bytes, _) = frame::request(version, 1, Some("old"), body).into_parts();
-        queue.push(Piece::Bytes(bytes.into()));
-        net::send(&mut *self.connection, &mut queue).await.unwrap();
-        let mut answer = BytesMut::new();
-        loop {
-            let length = answer.first_chunk().map(|length| u32::from_be_bytes(*length));
-            if length.is_some_and(|length| answer.len() >= 4 + usize::try_from(length).unwrap()) {
-                return answer[8..].to_vec();
-            }
-            assert_ne!(net::read(&mut *self.connection, &mut answer, 4096).await.unwrap(), 0);
-        }
-    }
-
+/// What clients of that age ask.
+impl Wire {
     /// What is found at `offset` by a fetch that takes so many bytes.
     async fn fetch(&mut self, version: i16, topic: &str, offset: i64, bytes_max: i32) -> String {
         let partition = FetchPartition {
@@ -113,7 +92,7 @@ async fn create(client: &Client, topic: &str, compression_type: &str) {
 }
 
 /// A broker with three batches: two large records, four small ones, one compressed with zstd.
-async fn broker() -> (Broker, Old) {
+async fn broker() -> (Broker, Wire) {
     let net = VirtualNet::new(Random::from_seed(SEED));
     let broker = Broker::builder().virtual_network(&net).seed(SEED).in_memory();
     let broker = broker.start().await.unwrap();
@@ -124,8 +103,8 @@ async fn broker() -> (Broker, Old) {
     produce(&client, "t", Compression::of(CompressionType::Zstd), &[1]).await;
     create(&client, "zstd", "zstd").await;
     produce(&client, "zstd", Compression::NONE, &[1]).await;
-    let connection = net.dial(&broker.bootstrap()).await.unwrap();
-    (broker, Old { connection })
+    let old = Wire::to(&net, &broker).await;
+    (broker, old)
 }
 
 /// Each line: version, topic, offset and limit of a fetch, and what it finds.
@@ -191,7 +170,7 @@ async fn zstd_is_for_those_who_know_it() {
 }
 
 /// Commits offset 7 of a partition for a time of its own (-1: the broker's).
-async fn commit(old: &mut Old, version: i16, partition: i32, retention_ms: i64) {
+async fn commit(old: &mut Wire, version: i16, partition: i32, retention_ms: i64) {
     let partition = OffsetCommitRequestPartition {
         partition_index: partition,
         committed_offset: 7,
@@ -214,7 +193,7 @@ async fn commit(old: &mut Old, version: i16, partition: i32, retention_ms: i64) 
     assert_eq!(response.topics[0].partitions[0].error_code, 0);
 }
 
-async fn committed(old: &mut Old, version: i16) -> Vec<i64> {
+async fn committed(old: &mut Wire, version: i16) -> Vec<i64> {
     let topic = OffsetFetchRequestTopic {
         name: "t".into(),
         partition_indexes: vec![0, 1, 2],

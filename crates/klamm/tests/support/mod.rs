@@ -1,7 +1,7 @@
 //! What tests have in common that send requests of their own.
 
 use bytes::BytesMut;
-use klamm::{Broker, VirtualNet};
+use klamm::Broker;
 use klamm_env::{
     Net,
     net::{self, Connection, Piece, SendQueue},
@@ -16,7 +16,7 @@ pub(crate) struct Wire(Box<dyn Connection>);
 
 impl Wire {
     /// A new one.
-    pub(crate) async fn to(net: &VirtualNet, broker: &Broker) -> Self {
+    pub(crate) async fn to(net: &impl Net, broker: &Broker) -> Self {
         Self(net.dial(&broker.bootstrap()).await.unwrap())
     }
 
