@@ -40,17 +40,14 @@ pub(super) struct VirtualFile {
 
 #[derive(Debug)]
 pub(super) struct VirtualVolume {
+    /// As the process sees it that opened the volume.
     pub(super) disk: VirtualDisk,
-    pub(super) boot: u64,
     pub(super) path: PathBuf,
 }
 
 impl Volume for VirtualVolume {
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
-        if state.boot != self.boot {
-            return Err(dead());
-        }
+        let mut state = self.disk.alive()?;
         state.refuse(&self.path)?;
         let State { inodes, pending_names, durable_names, .. } = &mut *state;
         inodes.values_mut().for_each(Inode::sync);
@@ -61,15 +58,11 @@ impl Volume for VirtualVolume {
     }
 }
 
-fn dead() -> io::Error {
-    io::Error::other("the process that opened this file is dead")
-}
-
 impl VirtualFile {
     fn with<T>(&self, work: impl FnOnce(&mut Inode) -> T) -> io::Result<T> {
         let mut state = self.disk.state.lock();
         if state.boot != self.boot {
-            return Err(dead());
+            return Err(io::Error::other("the process that opened this file is dead"));
         }
         Ok(work(state.inodes.entry(self.ino).or_default()))
     }

@@ -332,8 +332,8 @@ impl Disk for VirtualDisk {
     }
 
     fn volume(&self, dir: &Path) -> io::Result<Option<Arc<dyn Volume>>> {
-        let boot = self.alive()?.boot;
-        Ok(Some(Arc::new(VirtualVolume { disk: self.clone(), boot, path: dir.to_owned() })))
+        drop(self.alive()?);
+        Ok(Some(Arc::new(VirtualVolume { disk: self.mount(), path: dir.to_owned() })))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
