@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use klamm_groups::share::store::{Command, Key, Refused};
+use klamm_groups::share::store::{Command, Key};
 use klamm_protocol::{
     ErrorCode,
     wire::{Message, Uuid},
@@ -32,33 +32,25 @@ pub(super) fn serve<M: Message<'static> + Send>(
     response: impl FnOnce(Answered) -> M + Send + 'static,
 ) -> Outcome {
     // Whether share groups are on is not asked: what a store has stays there while they are off.
-    let refusal = group.is_empty().then(|| Refused::from(ErrorCode::InvalidRequest));
     let group = group.to_owned();
     let (envelope, broker) = (request.envelope(), Arc::clone(cx.broker));
     Outcome::Later(Box::pin(async move {
-        let answered = each(&broker, refusal, &group, asked).await;
+        let answered = each(&broker, &group, asked).await;
         envelope.answer(&response(answered))
     }))
 }
 
-async fn each(
-    broker: &Arc<Broker>,
-    refusal: Option<Refused>,
-    group: &str,
-    asked: Asked,
-) -> Answered {
+async fn each(broker: &Arc<Broker>, group: &str, asked: Asked) -> Answered {
     let mut answered = Vec::with_capacity(asked.len());
     for (topic, partitions) in asked {
         let mut told = Vec::with_capacity(partitions.len());
         for (partition, command) in partitions {
             let key = Key { group: group.to_owned(), topic, partition };
-            told.push((
-                partition,
-                match &refusal {
-                    Some(refusal) => Err(refusal.clone()),
-                    None => broker.shares.stores.call(broker, &key, &command).settle().await,
-                },
-            ));
+            let done = match group {
+                "" => Err(ErrorCode::InvalidRequest.into()),
+                _ => broker.shares.stores.call(broker, &key, &command).settle().await,
+            };
+            told.push((partition, done));
         }
         answered.push((topic, told));
     }

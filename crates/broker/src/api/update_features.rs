@@ -6,7 +6,6 @@ use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{UpdateFeaturesRequest, UpdateFeaturesResponse},
 };
-
 use klamm_quorum::QuorumError;
 
 use super::{Api, Context, Permission, QuotaClass, change::Change};
