@@ -7,7 +7,8 @@ use klamm_env::{
     File, disk,
     net::{BoxFuture, Piece},
 };
-use klamm_log::{AbortedTransaction, Log, ReadError, Slice, Wait, planted::planted};
+use klamm_log::{AbortedTransaction, Log, ReadError, Slice, Wait};
+use klamm_planted::planted;
 use klamm_protocol::{
     ErrorCode,
     records::{

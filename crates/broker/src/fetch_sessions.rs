@@ -13,7 +13,7 @@ use std::{
 
 use foldhash::quality::RandomState;
 use klamm_env::Random;
-use klamm_log::planted::planted;
+use klamm_planted::planted;
 use klamm_protocol::wire::Uuid;
 use parking_lot::Mutex;
 

@@ -16,8 +16,9 @@ use klamm_groups::{
     AppendId, Context, Coordinator, CoordinatorRecord, Effect, EndTransaction, GroupView,
     InTransaction, Request, Response, Settings, Token,
 };
-use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
+use klamm_log::{AppendError, AppendOptions, Origin};
 use klamm_metadata::{Delta, Image};
+use klamm_planted::planted;
 use klamm_protocol::{
     ErrorCode,
     records::{Compression, CompressionType, builder::BatchOptions},

@@ -18,7 +18,8 @@ use std::{
 };
 
 use klamm_env::disk;
-use klamm_log::{LogDir, Move, MoveError, TopicPartition, planted::planted};
+use klamm_log::{LogDir, Move, MoveError, TopicPartition};
+use klamm_planted::planted;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, Semaphore},

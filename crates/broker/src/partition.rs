@@ -12,9 +12,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_config::TopicConfig;
-use klamm_log::{
-    AppendError, AppendOptions, Appended, Log, ReadError, ReadLimits, Slice, planted::planted,
-};
+use klamm_log::{AppendError, AppendOptions, Appended, Log, ReadError, ReadLimits, Slice};
+use klamm_planted::planted;
 use klamm_protocol::wire::Uuid;
 use klamm_replication::{Event, Leader, Leadership};
 use parking_lot::Mutex;

@@ -17,8 +17,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_config::QuotaSettings;
-use klamm_log::planted::planted;
 use klamm_metadata::Image;
+use klamm_planted::planted;
 use klamm_security::quota::{Bucket, Kind, Limit, Rate, Sharer, Table, Windows};
 use parking_lot::Mutex;
 

@@ -14,8 +14,9 @@ use std::{
 use arc_swap::ArcSwap;
 use klamm_config::{BrokerConfig, BrokerSettings, Dynamic};
 use klamm_env::{Env, Watched};
-use klamm_log::{DirOpen, LogDirs, MetaProperties, planted::planted};
+use klamm_log::{DirOpen, LogDirs, MetaProperties};
 use klamm_metadata::Image;
+use klamm_planted::planted;
 use klamm_protocol::{
     messages::{
         BrokerHeartbeatRequest, BrokerRegistrationRequest,

@@ -12,10 +12,11 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 use klamm_config::{DiskPolicy, DiskSettings};
 use klamm_env::disk::Space;
-use klamm_log::{ClosedSegment, Log, LogDir, TopicPartition, planted::planted};
+use klamm_log::{ClosedSegment, Log, LogDir, TopicPartition};
 use klamm_planner::{
     Deletion, Event, LogView, Method, Need, Policy, SegmentView, Usage, Watermark, choose,
 };
+use klamm_planted::planted;
 use parking_lot::Mutex;
 
 use crate::{assignments::is_internal, broker::Broker, partition::Partition};
@@ -110,7 +111,8 @@ fn logs_of_clients(broker: &Broker, dir: &LogDir) -> Vec<Owned> {
     let logs = broker.logs.logs_in(dir).into_iter().filter_map(|log| {
         let name = log.name();
         let partition = broker.topics.partition(&name.topic, name.partition)?;
-        (!is_internal(&name.topic)).then_some((log, partition))
+        let is_of_clients = !is_internal(&name.topic) || planted("deletes-internal");
+        is_of_clients.then_some((log, partition))
     });
     logs.collect()
 }
@@ -136,7 +138,9 @@ fn delete(broker: &Arc<Broker>, dir: &LogDir, policy: &Policy, need: Need) -> bo
     let mut owned: BTreeMap<TopicPartition, Owned> = BTreeMap::new();
     let mut views = Vec::new();
     for (log, partition) in logs_of_clients(broker, dir) {
-        if log.config().compact && !planted("deletes-compacted") {
+        let is_taken = planted("deletes-compacted")
+            || (planted("deletes-internal") && is_internal(&log.name().topic));
+        if log.config().compact && !is_taken {
             continue;
         }
         match log.closed_segments(partition.high_watermark()) {
@@ -180,6 +184,9 @@ fn delete_from(
     deletion: &Deletion<TopicPartition>,
 ) -> io::Result<bool> {
     let files = log.delete_segments_before(deletion.before, partition.high_watermark())?;
+    if planted("deletes-active") {
+        log.advance_start_offset(partition.high_watermark());
+    }
     if files.is_empty() {
         return Ok(false);
     }

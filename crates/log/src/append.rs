@@ -6,6 +6,7 @@
 use std::{io::IoSlice, sync::Arc};
 
 use klamm_env::disk;
+use klamm_planted::planted;
 use klamm_protocol::records::{Batches, RecordBatchView, TimestampType, header::MAGIC_V2, patch};
 use klamm_transactions::{Batch, Completed, Guard, Marker, Refusal, Verdict};
 use smallvec::SmallVec;
@@ -14,7 +15,6 @@ use crate::{
     AppendError, Log, LogConfig,
     log::Writer,
     names::SNAPSHOT_SUFFIX,
-    planted::planted,
     scan::{Facts, facts},
     segment::Segment,
 };

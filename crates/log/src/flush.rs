@@ -9,6 +9,7 @@ use std::{
 };
 
 use klamm_env::disk;
+use klamm_planted::planted;
 use tokio::time::Instant;
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     append::snapshot_name,
     log::Writer,
     names::{EPOCH_CHECKPOINT, PARTITION_METADATA},
-    planted::planted,
 };
 
 /// When what is written becomes durable.

@@ -20,7 +20,6 @@ mod log;
 mod moving;
 mod names;
 mod open;
-pub mod planted;
 mod read;
 mod recovery;
 mod retention;

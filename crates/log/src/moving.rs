@@ -21,6 +21,7 @@ use std::{
 };
 
 use klamm_env::{File, disk, disk::Open};
+use klamm_planted::planted;
 
 use crate::{
     Log,
@@ -30,7 +31,6 @@ use crate::{
         EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, PARTITION_METADATA, SNAPSHOT_SUFFIX,
         TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_name,
     },
-    planted::planted,
     segment::Segment,
 };
 

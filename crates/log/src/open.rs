@@ -12,6 +12,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use klamm_env::{Disk, disk, disk::Entry};
+use klamm_planted::planted;
 use klamm_transactions::{Producers, Verifications};
 use parking_lot::{Mutex, RwLock};
 
@@ -24,7 +25,6 @@ use crate::{
         EPOCH_CHECKPOINT, INDEX_SUFFIX, LOG_SUFFIX, SEGMENT_SUFFIXES, SNAPSHOT_SUFFIX,
         TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_name, offset_of,
     },
-    planted::planted,
     recovery,
     segment::{Place, Segment},
     swap_files,

@@ -29,6 +29,13 @@ pub(crate) const CONSUMER_SESSION_MS: i64 = 3_000;
 /// How long a member of the share group may hold a record, milliseconds.
 pub(crate) const SHARE_LOCK_MS: i64 = 1_500;
 
+/// How long committed offsets are kept that nobody needs, in runs where they expire, milliseconds.
+pub(crate) const OFFSETS_RETENTION_MS: i64 = 60_000;
+
+/// How often they are looked for, milliseconds: seldom enough that no group goes while clients that
+/// come back to it know its generation.
+pub(crate) const OFFSETS_CHECK_MS: i64 = 45_000;
+
 /// The longest that a start may take, whatever the disk does.
 const START: Duration = Duration::from_secs(10);
 
@@ -156,12 +163,18 @@ impl Machine {
 fn config(world: &World) -> Result<BrokerConfig, String> {
     let plan = &world.plan;
     let checkpoint_ms = plan.checkpoint_ms.to_string();
+    let (minutes, expiry_check_ms) = match plan.expires {
+        true => (OFFSETS_RETENTION_MS / 60_000, OFFSETS_CHECK_MS),
+        false => (10_080, 600_000),
+    };
     let keys: Map = [
         ("listeners", format!("PLAINTEXT://{ADDRESS}")),
         ("log.dirs", format!("{FIRM_DIR},{FRAIL_DIR}")),
         ("auto.create.topics.enable", "false".to_owned()),
         ("offsets.topic.num.partitions", "4".to_owned()),
         ("offsets.topic.replication.factor", "1".to_owned()),
+        ("offsets.retention.minutes", minutes.to_string()),
+        ("offsets.retention.check.interval.ms", expiry_check_ms.to_string()),
         ("transaction.state.log.num.partitions", "2".to_owned()),
         ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000".to_owned()),
         ("group.initial.rebalance.delay.ms", "100".to_owned()),

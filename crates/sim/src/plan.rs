@@ -103,9 +103,16 @@ pub(crate) struct Plan {
     pub(crate) move_bytes: u64,
     /// Clients whose quotas change under them.
     pub(crate) metered: u64,
+    /// The largest size of a segment of the internal topics, bytes.
+    pub(crate) internal_segment_bytes: u64,
+    /// Whether committed offsets are kept for a minute, and the run goes on for longer.
+    pub(crate) expires: bool,
+    /// Whether the topic of the transactions is compacted.
+    pub(crate) compacts_transactions: bool,
 }
 
-/// The policies for a volume that fills. The later ones delete, which transactions are not told of.
+/// The policies for a volume that fills. The later ones delete, which transactions are not told of:
+/// unless nothing is taken of their topic because it is compacted.
 const DISK_POLICIES: [&str; 5] =
     ["none", "restrict", "staged", "delete-oldest", "delete-proportional"];
 
@@ -137,7 +144,7 @@ impl Plan {
         let transactors = if random.chance(1, 2) { between(1, 3) } else { 0 };
         let policies = if transactors > 0 { 2 } else { DISK_POLICIES.len() };
         let policy = usize::try_from(random.below(policies as u64)).unwrap_or(0);
-        Self {
+        let mut plan = Self {
             disk_policy: DISK_POLICIES[policy],
             move_bytes: between(1_000, 1_000_000),
             events: swarm(random, &events),
@@ -171,7 +178,16 @@ impl Plan {
             streams_members: if random.chance(1, 3) { between(1, 4) } else { 0 },
             sharers: if random.chance(1, 2) { between(1, 3) } else { 0 },
             metered: if random.chance(1, 3) { between(1, 3) } else { 0 },
+            internal_segment_bytes: between(8_000, 40_000),
+            expires: random.chance(1, 3),
+            compacts_transactions: random.chance(1, 2),
+        };
+        plan.expires &= plan.members + plan.static_members > 0;
+        if plan.compacts_transactions {
+            let policy = usize::try_from(random.below(DISK_POLICIES.len() as u64)).unwrap_or(0);
+            plan.disk_policy = DISK_POLICIES[policy];
         }
+        plan
     }
 }
 

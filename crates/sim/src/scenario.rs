@@ -34,6 +34,10 @@ async fn play(world: &Arc<World>, machine: &mut Machine) {
         // One that panicked is in the oracle's list of panics.
         drop(client.await);
     }
+    if world.plan.expires {
+        operator::heal(world);
+        verify::linger(world).await;
+    }
     let random = world.random("end");
     for round in 1..=2 {
         operator::heal(world);

@@ -8,15 +8,18 @@ use klamm_protocol::ErrorCode;
 use crate::{
     actors::{admin, keeper, sharer, transactor::PARTITIONS},
     calls::{
-        EARLIEST, LATEST, Produced, Session, Want, alter_quota, committed, describe_quotas,
-        describe_topic, fetch, heartbeat, join, list_offset, new_batch, produce, read_committed,
-        sync,
+        EARLIEST, Joined, LATEST, Produced, Session, Want, alter_quota, committed, describe_quotas,
+        describe_topic, fetch, first_offset, heartbeat, join, list_offset, new_batch, produce,
+        read_committed, sync,
     },
     client::Client,
-    machine::{FIRM_DIR, FRAIL_DIR},
+    machine::{FIRM_DIR, FRAIL_DIR, OFFSETS_CHECK_MS, OFFSETS_RETENTION_MS},
     oracle::{Assignments, Place, RecordId},
     world::{Topic, World},
 };
+
+/// How long it takes at most until what has expired is gone, milliseconds.
+const SETTLE_MS: i64 = 4_000;
 
 /// How long everything may take to be served again, milliseconds.
 const BOUND_MS: i64 = 60_000;
@@ -36,6 +39,7 @@ pub(crate) async fn verify(world: &Arc<World>, round: u64) {
         describe(world, &mut client, &name, deadline).await;
         for index in 0..topic.partitions {
             let place = (name.clone(), index);
+            whole_segments(world, &mut client, &place).await;
             write(world, &mut client, &place, topic, deadline).await;
             read(world, &mut client, &place, topic, deadline).await;
             places.push((place, topic));
@@ -55,6 +59,7 @@ pub(crate) async fn verify(world: &Arc<World>, round: u64) {
             return;
         }
     }
+    spared(world, &mut client).await;
     agree(world, &mut client, deadline).await;
     for (place, _) in &places {
         find(world, &client, place).await;
@@ -85,6 +90,7 @@ pub(crate) async fn writable(world: &World) {
     let topics = world.topics.lock().clone();
     for (name, topic) in topics {
         for index in 0..topic.partitions {
+            whole_segments(world, &mut client, &(name.clone(), index)).await;
             write(world, &mut client, &(name.clone(), index), topic, deadline).await;
         }
     }
@@ -98,6 +104,29 @@ async fn may_retry(world: &World, client: &Client, deadline: i64, what: &str) ->
     }
     world.pause(&client.random, 200).await;
     true
+}
+
+/// Looks whether a partition begins where one of its segments does.
+async fn whole_segments(world: &World, client: &mut Client, place: &Place) {
+    let Some(Ok(start)) = list_offset(world, client, place, EARLIEST).await else { return };
+    let Some(dir) = directories_of(world, place).into_iter().next() else { return };
+    let entries = Disk::list(&world.disk, dir.as_ref()).unwrap_or_default();
+    let bases = entries.iter().filter_map(|entry| entry.name.strip_suffix(".log")?.parse().ok());
+    world.oracle().begins_at(place, start, &bases.collect());
+}
+
+/// Looks where the topics begin of which nothing is ever deleted.
+async fn spared(world: &World, client: &mut Client) {
+    let internal = [("__consumer_offsets", 4), ("__transaction_state", 2)];
+    let transactions = world.plan.compacts_transactions.then_some(("transactions", PARTITIONS));
+    for (topic, partitions) in internal.into_iter().chain(transactions) {
+        for index in 0..partitions {
+            // Not every run has all of them.
+            if let Some(start) = first_offset(client, (topic, index)).await {
+                world.oracle().spared_begins(&(topic.to_owned(), index), start);
+            }
+        }
+    }
 }
 
 /// Asks for the settings of a topic.
@@ -315,25 +344,50 @@ async fn read_commit(
 async fn agree(world: &World, client: &mut Client, deadline: i64) {
     let group = crate::actors::GROUP;
     let mut member = String::new();
-    loop {
-        let joined = join(world, client, group, &mut member, None).await;
-        if let Some(Ok(joined)) = &joined {
-            let shares = joined.members.iter().map(|member| (member.clone(), String::new()));
-            let shares: Assignments =
-                if joined.is_leader { shares.collect() } else { Assignments::new() };
-            let given = sync(world, client, group, joined, &shares).await;
-            let beat = heartbeat(client, group, joined).await;
-            world.note("verify", &format!("group: {given:?} {beat:?}"));
-            if matches!(given, Some(Ok(_))) && beat == Some(ErrorCode::None) {
-                return;
-            }
-        }
-        if matches!(joined, Some(Err(ErrorCode::UnknownMemberId))) {
-            member.clear();
-        }
-        let what = format!("group {group} does not come together: {joined:?}");
+    while become_member(world, client, &mut member).await.is_none() {
+        let what = format!("group {group} does not come together");
         if !may_retry(world, client, deadline, &what).await {
             return;
         }
+    }
+}
+
+/// Tries to take part in the group of the members.
+async fn become_member(world: &World, client: &mut Client, member: &mut String) -> Option<Joined> {
+    let group = crate::actors::GROUP;
+    let joined = join(world, client, group, member, None).await;
+    if matches!(joined, Some(Err(ErrorCode::UnknownMemberId))) {
+        member.clear();
+    }
+    let Some(Ok(joined)) = joined else {
+        world.note("verify", &format!("group: {joined:?}"));
+        return None;
+    };
+    let shares = joined.members.iter().map(|member| (member.clone(), String::new()));
+    let shares: Assignments = if joined.is_leader { shares.collect() } else { Assignments::new() };
+    let given = sync(world, client, group, &joined, &shares).await;
+    let beat = heartbeat(client, group, &joined).await;
+    world.note("verify", &format!("group: {given:?} {beat:?}"));
+    (matches!(given, Some(Ok(_))) && beat == Some(ErrorCode::None)).then_some(joined)
+}
+
+/// Takes part in the group of the members for longer than offsets are kept without members.
+pub(crate) async fn linger(world: &World) {
+    let mut client = world.client("lingerer");
+    let mut member = String::new();
+    let mut joined = None;
+    let end_ms = world.elapsed_ms() + OFFSETS_RETENTION_MS + OFFSETS_CHECK_MS + SETTLE_MS;
+    while world.elapsed_ms() < end_ms {
+        joined = match joined {
+            None => become_member(world, &mut client, &mut member).await,
+            Some(joined) => {
+                let beat = heartbeat(&mut client, crate::actors::GROUP, &joined).await;
+                if beat == Some(ErrorCode::None) {
+                    world.oracle().member_seen(crate::actors::GROUP, world.elapsed_ms());
+                }
+                Some(joined).filter(|_| beat == Some(ErrorCode::None))
+            }
+        };
+        world.pause(&client.random, 1_500).await;
     }
 }

@@ -96,7 +96,7 @@ impl World {
             is_filled: AtomicBool::new(false),
             faults: AtomicU64::new(0),
             trace: Mutex::new(Trace::new(keep_lines)),
-            oracle: Mutex::new(Oracle::new(plan.offsets_sync)),
+            oracle: Mutex::new(Oracle::new(plan.offsets_sync, plan.expires)),
             stats: Mutex::default(),
             asked: Asked::default(),
             over: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 //! It joins, keeps and gives up membership, and tells the member what it is to consume.
 
 use klamm_groups as groups;
-use klamm_log::planted::planted;
+use klamm_planted::planted;
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse},

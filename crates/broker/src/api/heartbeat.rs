@@ -1,7 +1,7 @@
 //! Heartbeat (key 12), versions 0 to 4: a member of a classic group is alive.
 
 use klamm_groups as groups;
-use klamm_log::planted::planted;
+use klamm_planted::planted;
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{HeartbeatRequest, HeartbeatResponse},

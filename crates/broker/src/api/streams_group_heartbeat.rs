@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use klamm_groups as groups;
-use klamm_log::planted::planted;
+use klamm_planted::planted;
 use klamm_protocol::{
     ApiKey, ErrorCode,
     messages::{

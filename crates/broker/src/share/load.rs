@@ -12,7 +12,7 @@ use klamm_groups::{
         store::{Answer, Command, Key, NO_START_OFFSET, State, Write},
     },
 };
-use klamm_log::planted::planted;
+use klamm_planted::planted;
 use klamm_protocol::ErrorCode;
 
 use super::{settings, store::Told, told_of_store};

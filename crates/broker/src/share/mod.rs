@@ -27,8 +27,8 @@ use klamm_groups::share::{
     partition::{Acknowledgement, Change, Limits, NEVER_MS, SharePartition},
     store::{Command, Key},
 };
-use klamm_log::planted::planted;
 use klamm_metadata::{Resource, ResourceKind};
+use klamm_planted::planted;
 use klamm_protocol::{ErrorCode, wire::Uuid};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell, oneshot};

@@ -14,7 +14,8 @@ use klamm_groups::{
     CoordinatorRecord,
     share::store::{Answer, Command, Decision, Key, Refused, Store},
 };
-use klamm_log::{AppendOptions, Origin, planted::planted};
+use klamm_log::{AppendOptions, Origin};
+use klamm_planted::planted;
 use klamm_protocol::{
     ErrorCode,
     records::{Compression, CompressionType, builder::BatchOptions},

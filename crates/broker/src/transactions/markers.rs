@@ -5,7 +5,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use klamm_log::{AppendError, AppendOptions, Origin, planted::planted};
+use klamm_log::{AppendError, AppendOptions, Origin};
+use klamm_planted::planted;
 use klamm_protocol::{
     ErrorCode,
     records::control::{ControlBatch, EndTransactionMarker},

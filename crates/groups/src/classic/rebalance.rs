@@ -1,5 +1,6 @@
 //! A rebalance from its beginning to the next generation, and the time each phase has.
 
+use klamm_planted::planted;
 use klamm_protocol::ErrorCode;
 
 use super::group::{Group, State};
@@ -153,7 +154,7 @@ impl Coordinator {
     }
 
     fn begin_generation(&mut self, group: &mut Group) {
-        group.generation = group.generation.wrapping_add(1);
+        group.generation = group.generation.wrapping_add(i32::from(!planted("generation-stays")));
         group.protocol = group.select_protocol();
         group.subscribed = group.read_subscriptions();
         group.enter(State::CompletingRebalance, self.now_ms);

@@ -4,6 +4,8 @@
 //! for topics that the members of a stable consumer group no longer subscribe to, from the commit.
 //! Where members may still need an offset, it never expires.
 
+use klamm_planted::planted;
+
 use super::store::{Committed, OffsetKey, View};
 use crate::appends::{Changes, Then};
 use crate::classic::State;
@@ -110,6 +112,7 @@ fn unused(group: &AnyGroup) -> Option<Unused> {
         _ if !was_joined => Some(Unused::SinceCommit),
         State::Empty => Some(group.state_since_ms.map_or(Unused::SinceCommit, Unused::Since)),
         State::Stable if group.subscribed.is_some() => Some(Unused::SinceCommit),
+        _ if planted("offsets-expire-with-members") => Some(Unused::SinceCommit),
         _ => None,
     }
 }

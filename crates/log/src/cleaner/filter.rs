@@ -13,7 +13,7 @@ use klamm_protocol::records::{
 use klamm_transactions::Producers;
 
 use super::{BatchFault, Stats, offset_map::OffsetMap, transactions::Walk};
-use crate::planted::planted;
+use klamm_planted::planted;
 
 /// The last batch of each producer that is still known: the offset of its last record, or none if
 /// only a marker is known, and its epoch.

@@ -22,6 +22,7 @@ mod transactions;
 
 use std::{io, path::PathBuf, sync::Arc, sync::atomic::Ordering};
 
+use klamm_planted::planted;
 use klamm_protocol::records::{
     BatchError, BuildError, DecompressionLimit, EntryView, RecordError, RecordRef,
 };
@@ -35,7 +36,7 @@ use self::{
     plan::Group,
     transactions::Walk,
 };
-use crate::{Log, flush::Durable, segment::Segment};
+use crate::{AbortedTransaction, Log, flush::Durable, segment::Segment};
 
 /// What one cleaning may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -344,6 +345,9 @@ impl Cleaning {
             let next = group.get(at.segment + 1).map(|next| next.base_offset);
             let end = next.unwrap_or(self.upper);
             self.walk.tell(self.log.aborted_between(segment.base_offset, end)?);
+            if planted("cleaner-drops-open-transactions") {
+                self.walk.tell(self.open_transactions());
+            }
         }
         if at.position >= segment.size() {
             let at = At { segment: at.segment + 1, position: 0 };
@@ -360,6 +364,17 @@ impl Cleaning {
                 Err(error)
             }
         }
+    }
+
+    /// For a planted bug: what is open, as if it had been aborted.
+    fn open_transactions(&self) -> Vec<AbortedTransaction> {
+        let writer = self.log.writer.lock();
+        let open = writer.producers.iter().filter_map(|(producer_id, entry)| {
+            let first_offset = entry.transaction_start?;
+            let (last_offset, last_stable_offset) = (i64::MAX, i64::MAX);
+            Some(AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset })
+        });
+        open.collect()
     }
 
     fn begin_group(&self, group: &Group) -> Result<Box<Copying>, CleanError> {

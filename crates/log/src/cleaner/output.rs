@@ -3,6 +3,7 @@
 use std::{io, io::IoSlice, path::PathBuf, sync::Arc};
 
 use klamm_env::{File, disk::Open};
+use klamm_planted::planted;
 
 use crate::{
     LogConfig,
@@ -11,7 +12,6 @@ use crate::{
     names::{
         CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_name,
     },
-    planted::planted,
     scan::{Facts, facts},
     segment::{Made, Place},
     txn_index::{self, AbortedTransaction},

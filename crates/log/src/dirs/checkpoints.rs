@@ -10,11 +10,12 @@ use klamm_env::disk::{self, Volume};
 use parking_lot::Mutex;
 
 use super::{LogDir, LogDirs, start::CLEAN_FILE};
+use klamm_planted::planted;
+
 use crate::{
     Log, TopicPartition,
     checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, write_offsets},
     flush::Pending,
-    planted::planted,
 };
 
 /// How many logs are closed at a time.

@@ -21,6 +21,7 @@ use klamm_env::{
     disk::{Lock, Volume},
 };
 use klamm_metrics::{Histogram, Snapshot};
+use klamm_planted::planted;
 pub use meta::MetaProperties;
 use parking_lot::{Mutex, RwLock};
 pub use start::{CLEAN_FILE, ConfigOf, DirOpen, Known, LOCK_FILE};
@@ -30,7 +31,6 @@ use crate::{
     checkpoint::CLEANED,
     log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, STRAY_DIR_SUFFIX},
-    planted::planted,
 };
 
 /// The id of a log directory (KIP-858), sixteen bytes of a UUID.

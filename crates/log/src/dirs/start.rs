@@ -14,12 +14,13 @@ use klamm_env::{Disk, Env, Watched, disk};
 use parking_lot::{Mutex, RwLock};
 
 use super::{DirId, LogDir, LogDirs, MetaProperties};
+use klamm_planted::planted;
+
 use crate::{
     LogConfig, OpenError, TopicPartition,
     checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, read_offsets},
     log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, parse_future_dir, parse_partition_dir},
-    planted::planted,
 };
 
 /// Kafka's mark of a clean stop.

@@ -34,12 +34,9 @@ pub(crate) async fn set_up(world: &World) -> bool {
         }
         world.pause(&client.random, 100).await;
     }
-    if world.plan.offsets_sync {
-        let key = "flush.messages";
-        let altered = alter_topic(world, &mut client, "__consumer_offsets", key, "1").await;
-        if altered != Some(ErrorCode::None) {
-            return false;
-        }
+    let is_synced = world.plan.offsets_sync;
+    if !set_up_internal(world, &mut client, "__consumer_offsets", is_synced).await {
+        return false;
     }
     let (key, speed) =
         ("replica.alter.log.dirs.io.max.bytes.per.second", world.plan.move_bytes.to_string());
@@ -66,11 +63,33 @@ pub(crate) async fn set_up(world: &World) -> bool {
     is_ready
 }
 
+/// Gives a topic of the broker small segments, and lets it sync every append if it is to.
+async fn set_up_internal(world: &World, client: &mut Client, topic: &str, is_synced: bool) -> bool {
+    let bytes = world.plan.internal_segment_bytes.to_string();
+    let segments = alter_topic(world, client, topic, "internal.segment.bytes", &bytes).await;
+    if segments != Some(ErrorCode::None) {
+        return false;
+    }
+    if !is_synced {
+        return true;
+    }
+    alter_topic(world, client, topic, "flush.messages", "1").await == Some(ErrorCode::None)
+}
+
 /// Makes the topic of the transactions and that of their coordinators. Both are synced on every
 /// append: what becomes of a transaction when a power loss takes a part of it is not promised.
 async fn set_up_transactions(world: &World, client: &mut Client) -> bool {
     let (name, key) = ("transactions", "flush.messages");
-    let configs = [(key, "1".to_owned())];
+    let mut configs = vec![(key, "1".to_owned())];
+    if world.plan.compacts_transactions {
+        configs.extend([
+            ("cleanup.policy", "compact".to_owned()),
+            ("internal.segment.bytes", (600 + world.plan.segment_bytes / 20).to_string()),
+            ("min.cleanable.dirty.ratio", "0.05".to_owned()),
+            ("delete.retention.ms", world.plan.delete_retention_ms.to_string()),
+            ("file.delete.delay.ms", "300".to_owned()),
+        ]);
+    }
     for _ in 0..SET_UP_ATTEMPTS {
         create_topic(world, client, name, PARTITIONS, &configs).await;
         if find_transaction_coordinator(client).await == Some(ErrorCode::None) {
@@ -78,13 +97,13 @@ async fn set_up_transactions(world: &World, client: &mut Client) -> bool {
         }
         world.pause(&client.random, 100).await;
     }
-    let altered = alter_topic(world, client, "__transaction_state", key, "1").await;
+    let is_altered = set_up_internal(world, client, "__transaction_state", true).await;
     let listed = list_topics(world, client, WITH_IDS).await;
     let id = listed.ok().and_then(|found| found.get(name).and_then(|(id, _)| *id));
     // Nobody else is to know it.
     world.oracle().topics.remove(name);
     *world.txn_topic.lock() = id.map(|id| TxnTopic { name: name.to_owned(), id });
-    id.is_some() && altered == Some(ErrorCode::None)
+    id.is_some() && is_altered
 }
 
 /// Makes the topic of the share group and that of its state. Both are synced on every append, as
@@ -99,7 +118,7 @@ async fn set_up_shares(world: &World, client: &mut Client) -> bool {
         }
         world.pause(&client.random, 100).await;
     }
-    let altered = alter_topic(world, client, "__share_group_state", key, "1").await;
+    let is_altered = set_up_internal(world, client, "__share_group_state", true).await;
     let reset = "share.auto.offset.reset";
     let configured = alter_group(client, sharer::GROUP, reset, "earliest").await;
     let listed = list_topics(world, client, WITH_IDS).await;
@@ -107,7 +126,7 @@ async fn set_up_shares(world: &World, client: &mut Client) -> bool {
     // Nobody else is to know it.
     world.oracle().topics.remove(name);
     *world.share_topic.lock() = id.map(|id| TxnTopic { name: name.to_owned(), id });
-    id.is_some() && altered == Some(ErrorCode::None) && configured == Some(ErrorCode::None)
+    id.is_some() && is_altered && configured == Some(ErrorCode::None)
 }
 
 pub(crate) async fn administer(world: Arc<World>) {

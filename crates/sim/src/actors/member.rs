@@ -148,7 +148,8 @@ async fn stay(world: &World, client: &mut Client, name: &str, joined: &Joined, p
         };
         world.note(name, &format!("in {}: {error:?}", joined.generation));
         match error {
-            None | Some(ErrorCode::None) => {}
+            None => {}
+            Some(ErrorCode::None) => world.oracle().member_seen(GROUP, world.elapsed_ms()),
             Some(
                 ErrorCode::UnknownMemberId
                 | ErrorCode::IllegalGeneration

@@ -225,7 +225,7 @@ impl Member {
         let mut starts = BTreeMap::new();
         if self.world.plan.may_delete() {
             for index in (0..PARTITIONS).flat_map(|index| [index; ATTEMPTS]) {
-                let start = first_offset(&mut self.client, (&self.topic, index)).await;
+                let start = first_offset(&mut self.client, (&self.topic.name, index)).await;
                 starts.extend(start.map(|start| (index, start)));
             }
         }

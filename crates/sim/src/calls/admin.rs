@@ -78,7 +78,7 @@ pub(crate) async fn create_topic(
 
 /// The keys that runs set.
 fn known(name: &str) -> Option<&'static str> {
-    const KEYS: [&str; 9] = [
+    const KEYS: [&str; 12] = [
         "flush.messages",
         "flush.ms",
         "internal.segment.bytes",
@@ -88,6 +88,9 @@ fn known(name: &str) -> Option<&'static str> {
         "file.delete.delay.ms",
         "index.interval.bytes",
         "max.message.bytes",
+        "cleanup.policy",
+        "min.cleanable.dirty.ratio",
+        "delete.retention.ms",
     ];
     KEYS.into_iter().find(|key| *key == name)
 }

@@ -113,7 +113,10 @@ pub(crate) async fn sync(
     }
     let given = String::from_utf8_lossy(&response.assignment).into_owned();
     let who = (joined.member.as_str(), joined.instance.as_deref());
-    world.oracle().assigned(group, joined.generation, who, &given);
+    let mut oracle = world.oracle();
+    oracle.assigned(group, joined.generation, who, &given);
+    oracle.member_seen(group, world.elapsed_ms());
+    drop(oracle);
     Some(Ok(given))
 }
 

@@ -19,7 +19,7 @@ use klamm_protocol::{
 use super::EARLIEST;
 use crate::{
     client::Client,
-    oracle::Place,
+    oracle::{Place, Seen},
     world::{Topic, World},
 };
 
@@ -47,7 +47,7 @@ pub(crate) async fn commit(
 ) -> Option<ErrorCode> {
     let oldest = if who.instance.is_some() { 7 } else { 0 }.max(who.oldest);
     let version = client.version_within::<OffsetCommitRequest<'_>>(oldest, i16::MAX);
-    let number = world.oracle().committing(who.group, place);
+    let number = world.oracle().committing(who.group, place, world.elapsed_ms());
     let partition = OffsetCommitRequestPartition {
         partition_index: place.1,
         committed_offset: i64::try_from(number).unwrap_or(0),
@@ -83,6 +83,9 @@ pub(crate) async fn commit(
         ErrorCode::None => {
             let mut oracle = world.oracle();
             oracle.commit_answered(who.group, place, number, true);
+            if who.generation >= 0 {
+                oracle.member_seen(who.group, world.elapsed_ms());
+            }
             oracle.group_loaded(who.group);
         }
         ErrorCode::IllegalGeneration
@@ -118,7 +121,8 @@ pub(crate) async fn committed(
         world.oracle().group_loaded(group);
     }
     let found = result.and_then(Result::ok);
-    world.oracle().commit_found(group, place, fetch, found, version >= 10);
+    let seen = Seen { number: found, by_id: version >= 10, now_ms: world.elapsed_ms() };
+    world.oracle().commit_found(group, place, fetch, seen);
     result
 }
 

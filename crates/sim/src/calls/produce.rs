@@ -160,8 +160,11 @@ pub(crate) async fn end_produce(
     // Where no disk was at fault, a volume is too full: nothing is written then.
     let is_full = error == ErrorCode::KafkaStorageError && well.is_some() && well == world.well();
     let produced = judge(error, part.base_offset);
-    if is_first && (is_full || is_before_append(produced)) {
+    if is_first && is_before_append(produced) {
         oracle.refused(place, batch);
+    }
+    if is_first && is_full {
+        oracle.had_no_room(place, batch);
     }
     produced
 }

@@ -93,10 +93,7 @@ pub(crate) async fn produce_values(
 }
 
 /// Where the log of a partition begins.
-pub(crate) async fn first_offset(
-    client: &mut Client,
-    (topic, index): (&TxnTopic, i32),
-) -> Option<i64> {
+pub(crate) async fn first_offset(client: &mut Client, (topic, index): (&str, i32)) -> Option<i64> {
     let partition = ListOffsetsPartition {
         partition_index: index,
         current_leader_epoch: -1,
@@ -104,7 +101,7 @@ pub(crate) async fn first_offset(
         ..Default::default()
     };
     let topic = ListOffsetsTopic {
-        name: Cow::Borrowed(&topic.name),
+        name: Cow::Borrowed(topic),
         partitions: vec![partition],
         ..Default::default()
     };

@@ -145,7 +145,8 @@ fn batch(producer: Producer, base_sequence: i32, values: &[String]) -> Vec<u8> {
     });
     for value in values {
         let value = Some(value.as_bytes());
-        let record = NewRecord { timestamp: 1_700_000_000_000, key: None, value, headers: &[] };
+        // Where the topic is compacted no record takes the place of another.
+        let record = NewRecord { timestamp: 1_700_000_000_000, key: value, value, headers: &[] };
         builder.append(&record).expect("a few small records fit into a batch");
     }
     builder.build().expect("a few small records fit into a batch")

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Invariant, Oracle, Place};
+use crate::machine::OFFSETS_RETENTION_MS;
 
 pub(super) const COMMITS_SURVIVE: Invariant = Invariant {
     id: "commits-survive",
     sentence: "A group is given the offset that was acknowledged last, or one whose outcome is not \
-               known; after a power loss an older one only if the commit was not synced.",
+               known; after a power loss an older one only if the commit was not synced. It expires \
+               only when the group had no members.",
 };
 
 /// What may be committed for one partition by one group. Commits have numbers, 0 is none. What
@@ -27,6 +29,8 @@ pub(crate) struct CommitModel {
     deletions: BTreeSet<u64>,
     /// Those of them that were the topic's.
     topic_deletions: BTreeSet<u64>,
+    /// When each commit was asked for, milliseconds since the run began.
+    asked_ms: BTreeMap<u64, i64>,
     next: u64,
 }
 
@@ -41,6 +45,7 @@ impl Default for CommitModel {
             windows: BTreeMap::new(),
             deletions: BTreeSet::new(),
             topic_deletions: BTreeSet::new(),
+            asked_ms: BTreeMap::new(),
             next: 0,
         }
     }
@@ -78,6 +83,12 @@ impl CommitModel {
     /// id of the present one is not given it.
     fn is_of_former(&self, possible: &BTreeSet<u64>) -> bool {
         self.topic_deletions.last().is_some_and(|last| possible.first() < Some(last))
+    }
+
+    /// Whether one of these was asked for so long ago that nobody may need it any more.
+    fn is_old(&self, numbers: &BTreeSet<u64>, now_ms: i64) -> bool {
+        let asked_ms = |number: &u64| self.asked_ms.get(number);
+        numbers.iter().filter_map(asked_ms).any(|at| now_ms - at >= OFFSETS_RETENTION_MS)
     }
 
     fn add(&mut self, number: u64) {
@@ -137,6 +148,44 @@ impl CommitModel {
     }
 }
 
+/// What a fetch found: the number of a commit, if it had an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) number: Option<u64>,
+    pub(crate) by_id: bool,
+    pub(crate) now_ms: i64,
+}
+
+/// When a group had members, milliseconds since the run began.
+#[derive(Debug)]
+pub(super) struct Members {
+    seen_ms: i64,
+    was_without: bool,
+}
+
+/// A group that was not seen to have members for so long may have been without them for as long as
+/// offsets are kept: an answer may be late.
+const WITHOUT_MS: i64 = OFFSETS_RETENTION_MS - 10_000;
+
+impl Members {
+    fn new(now_ms: i64) -> Self {
+        Self { seen_ms: now_ms, was_without: false }
+    }
+
+    fn lack(&self, now_ms: i64) -> bool {
+        self.was_without || now_ms - self.seen_ms >= WITHOUT_MS
+    }
+
+    fn see(&mut self, now_ms: i64) {
+        *self = Self { seen_ms: now_ms, was_without: self.lack(now_ms) };
+    }
+
+    /// The group may be as it was long ago.
+    pub(super) fn crashed(&mut self) {
+        self.was_without = true;
+    }
+}
+
 /// Whose commits are deleted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Deleting<'a> {
@@ -164,7 +213,7 @@ impl Oracle {
     }
 
     /// A commit is about to be sent; gives its number.
-    pub(crate) fn committing(&mut self, group: &str, place: &Place) -> u64 {
+    pub(crate) fn committing(&mut self, group: &str, place: &Place, now_ms: i64) -> u64 {
         let known = self.commits.contains_key(&(group.to_owned(), place.clone()));
         let mut of_group = self.commits.iter().filter(|((name, _), _)| name == group);
         // A deletion of the group that is under way may take this commit as well.
@@ -173,7 +222,20 @@ impl Oracle {
         if may_go {
             model.begin_deletion();
         }
-        model.begin()
+        let number = model.begin();
+        model.asked_ms.insert(number, now_ms);
+        number
+    }
+
+    /// A group had a member a moment ago.
+    pub(crate) fn member_seen(&mut self, group: &str, now_ms: i64) {
+        let members = self.members.entry(group.to_owned()).or_insert_with(|| Members::new(now_ms));
+        members.see(now_ms);
+    }
+
+    /// Whether commits of a group may have expired: it may have been without members for long.
+    fn may_expire(&self, group: &str, now_ms: i64) -> bool {
+        self.offsets_expire && self.members.get(group).is_none_or(|known| known.lack(now_ms))
     }
 
     /// Commits are about to be deleted.
@@ -226,21 +288,18 @@ impl Oracle {
     }
 
     /// The committed offset was given, or not.
-    pub(crate) fn commit_found(
-        &mut self,
-        group: &str,
-        place: &Place,
-        fetch: u64,
-        found: Option<u64>,
-        by_id: bool,
-    ) {
-        let sync = self.offsets_sync;
+    pub(crate) fn commit_found(&mut self, group: &str, place: &Place, fetch: u64, seen: Seen) {
+        let (sync, may_expire) = (self.offsets_sync, self.may_expire(group, seen.now_ms));
         let is_deleted = self.topics.get(&place.0).is_some_and(|topic| topic.deletion_asked);
         let model = self.commit_model(group, place);
         let Some(window) = model.windows.remove(&fetch) else { return };
+        let Seen { number: found, by_id, now_ms } = seen;
         let Some(found) = found.filter(|_| !is_deleted) else { return };
         let seen = |number: &u64| model.value(*number) == found;
         let seen: BTreeSet<u64> = window.iter().copied().filter(seen).collect();
+        if found == 0 && may_expire && model.is_old(&window, now_ms) {
+            return;
+        }
         if by_id && found == 0 && model.is_of_former(&window) {
             return;
         }

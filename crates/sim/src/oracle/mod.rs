@@ -30,13 +30,14 @@ mod same_bytes;
 mod shares;
 mod topics;
 mod transactions;
+mod watermarks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-pub(crate) use committed_offsets::{CommitModel, Deleting, Deletions};
+pub(crate) use committed_offsets::{CommitModel, Deleting, Deletions, Seen};
 pub(crate) use last_value::{Kept, Reading};
 pub(crate) use no_panic::watch;
 pub(crate) use one_owner::Assignments;
@@ -55,7 +56,7 @@ pub struct Invariant {
 }
 
 /// All invariants.
-pub const INVARIANTS: [Invariant; 39] = [
+pub const INVARIANTS: [Invariant; 40] = [
     acked_survive::ACKED_SURVIVE,
     same_bytes::SAME_BYTES,
     nothing_invented::NOTHING_INVENTED,
@@ -86,6 +87,7 @@ pub const INVARIANTS: [Invariant; 39] = [
     shares::ACCEPTED_STAYS,
     shares::ONE_HOLDER,
     shares::NONE_LOST,
+    watermarks::WATERMARKS_SPARE,
     quotas::QUOTA_BOUNDS,
     quotas::QUOTA_ONLY_DELAYS,
     quotas::THROTTLE_HAS_REASON,
@@ -126,6 +128,8 @@ pub(crate) struct Oracle {
     /// By group and the partition that the commit is about.
     pub(crate) commits: BTreeMap<(String, Place), CommitModel>,
     groups: BTreeMap<String, generations::GroupModel>,
+    /// When groups had members.
+    members: BTreeMap<String, committed_offsets::Members>,
     consumers: BTreeMap<String, one_consumer::Consumers>,
     /// How often the broker died in a way that may have taken what was told.
     pub(crate) crashes: u64,
@@ -142,12 +146,14 @@ pub(crate) struct Oracle {
     pub(crate) disturbed: bool,
     /// Whether `__consumer_offsets` is synced on every append.
     offsets_sync: bool,
+    /// Whether committed offsets that nobody needs expire during a run.
+    offsets_expire: bool,
     pub(crate) violations: Vec<Violation>,
 }
 
 impl Oracle {
-    pub(crate) fn new(offsets_sync: bool) -> Self {
-        Self { offsets_sync, ..Self::default() }
+    pub(crate) fn new(offsets_sync: bool, offsets_expire: bool) -> Self {
+        Self { offsets_sync, offsets_expire, ..Self::default() }
     }
 
     pub(crate) fn violate(&mut self, invariant: Invariant, text: String) {
@@ -196,6 +202,7 @@ impl Oracle {
         self.crashes += 1;
         if !sync {
             self.consumers_forgotten();
+            self.members.values_mut().for_each(committed_offsets::Members::crashed);
         }
         self.partitions.values_mut().for_each(PartitionModel::crashed);
         self.commits.values_mut().for_each(CommitModel::crashed);

@@ -1,6 +1,6 @@
 //! Every planted bug is seen, by an invariant that it breaks.
 
-use klamm_log::planted::plant;
+use klamm_planted::plant;
 use klamm_sim::{Options, run};
 
 /// How many seeds a bug may take to be seen.
@@ -266,6 +266,36 @@ fn the_tail_of_a_replica_that_moves_is_lost() {
 #[test]
 fn a_start_waits_for_room() {
     check("full-start-waits", &["start-says-why"]);
+}
+
+#[test]
+fn a_generation_is_not_a_new_one() {
+    check("generation-stays", &["one-owner"]);
+}
+
+#[test]
+fn a_producer_is_not_fenced_after_a_restart() {
+    check("unfenced-after-restart", &["transaction-fenced", "committed-whole", "committed-only"]);
+}
+
+#[test]
+fn compaction_drops_what_an_open_transaction_wrote() {
+    check("cleaner-drops-open-transactions", &["committed-whole"]);
+}
+
+#[test]
+fn offsets_expire_although_the_group_has_members() {
+    check("offsets-expire-with-members", &["commits-survive"]);
+}
+
+#[test]
+fn internal_topics_are_deleted_from() {
+    check("deletes-internal", &["watermarks-spare"]);
+}
+
+#[test]
+fn the_segment_that_is_written_is_deleted_from() {
+    check("deletes-active", &["watermarks-spare", "share-none-lost"]);
 }
 
 #[test]
