@@ -99,7 +99,7 @@ pub(crate) fn settings(broker: &Broker, group: &str) -> (ShareGroupSettings, Lim
 }
 
 impl Shares {
-    /// The share partition of a group, taken up from the store if need be.
+    /// The share partition of a group, taken up from the store if need be, and whether it was.
     ///
     /// # Errors
     /// What the client is told: there is no state of it, or the store does not answer.
@@ -108,13 +108,13 @@ impl Shares {
         broker: &Arc<Broker>,
         group: &str,
         (topic, partition): &Found,
-    ) -> Result<Arc<Held>, ErrorCode> {
+    ) -> Result<(Arc<Held>, bool), ErrorCode> {
         let key = Key { group: group.to_owned(), topic: topic.id, partition: partition.index };
         loop {
-            let held = self.open_once(broker, &key, partition).await?;
+            let opened = self.open_once(broker, &key, partition).await?;
             // Somebody else may have given it up while it was taken up.
-            if self.is_current(&held) {
-                return Ok(held);
+            if self.is_current(&opened.0) {
+                return Ok(opened);
             }
         }
     }
@@ -124,7 +124,7 @@ impl Shares {
         broker: &Arc<Broker>,
         key: &Key,
         partition: &Arc<Partition>,
-    ) -> Result<Arc<Held>, ErrorCode> {
+    ) -> Result<(Arc<Held>, bool), ErrorCode> {
         let held = Arc::clone(self.held.lock().entry(key.clone()).or_insert_with(|| {
             Arc::new(Held {
                 key: key.clone(),
@@ -133,11 +133,12 @@ impl Shares {
                 waiters: Arc::default(),
             })
         }));
+        let is_new = !held.state.initialized();
         let loaded = held
             .state
             .get_or_try_init(|| async { load::load(broker, key, partition).await.map(Mutex::new) });
         match loaded.await {
-            Ok(_) => Ok(held),
+            Ok(_) => Ok((held, is_new)),
             Err(error) => {
                 self.drop_held(&held);
                 Err(error)

@@ -65,6 +65,8 @@ struct Open {
     place: Place,
     found: Found,
     held: Arc<Held>,
+    /// Whether its state was loaded for this.
+    is_new: bool,
 }
 
 /// A range that was read, with what of it is not for the group.
@@ -97,13 +99,31 @@ pub(crate) async fn fetch(broker: &Arc<Broker>, fetch: &Fetch) -> Vec<Got> {
 
 /// Fetches until somebody else has changed the state of a partition.
 async fn fetch_open(broker: &Arc<Broker>, fetch: &Fetch, deadline: Instant) -> Option<Vec<Got>> {
-    let (open, mut failed) = open_all(broker, fetch).await;
     let (of_group, limits) = settings(broker, &fetch.member.0);
     let isolation = match of_group.read_committed {
         true => Isolation::ReadCommitted,
         false => Isolation::ReadUncommitted,
     };
     let how = How { limits, isolation };
+    let (mut open, mut failed) = (Vec::new(), Vec::new());
+    for place in &fetch.places {
+        match open_one(broker, fetch, *place).await {
+            Ok(opened) => open.push(opened),
+            Err(error) => {
+                failed.push(Got::failed(*place, error));
+                continue;
+            }
+        }
+        // What had to be loaded is given out before others are: a first fetch does not wait for
+        // the state of every partition.
+        let loaded = open.last_chunk().filter(|[opened]| opened.is_new);
+        let Some(loaded) = loaded else { continue };
+        let got = round(broker, fetch, how, loaded, false).await;
+        if got.iter().any(Got::has_news) {
+            failed.extend(got);
+            return Some(failed);
+        }
+    }
     let wait = Wait::new();
     let _appends: Vec<_> = open.iter().map(|open| open.found.1.watch(&wait)).collect();
     let _returns: Vec<_> = open.iter().map(|open| open.held.waiters.watch(&wait)).collect();
@@ -122,22 +142,10 @@ async fn fetch_open(broker: &Arc<Broker>, fetch: &Fetch, deadline: Instant) -> O
     }
 }
 
-async fn open_all(broker: &Arc<Broker>, fetch: &Fetch) -> (Vec<Open>, Vec<Got>) {
-    let (mut open, mut failed) = (Vec::new(), Vec::new());
-    for place in &fetch.places {
-        let found = match find(broker, *place) {
-            Ok(found) => found,
-            Err(error) => {
-                failed.push(Got::failed(*place, error));
-                continue;
-            }
-        };
-        match broker.shares.open(broker, &fetch.member.0, &found).await {
-            Ok(held) => open.push(Open { place: *place, found, held }),
-            Err(error) => failed.push(Got::failed(*place, error)),
-        }
-    }
-    (open, failed)
+async fn open_one(broker: &Arc<Broker>, fetch: &Fetch, place: Place) -> Result<Open, ErrorCode> {
+    let found = find(broker, place)?;
+    let (held, is_new) = broker.shares.open(broker, &fetch.member.0, &found).await?;
+    Ok(Open { place, found, held, is_new })
 }
 
 /// The partition that a place stands for.
