@@ -126,18 +126,19 @@ impl BrokerBuilder {
     pub async fn start(mut self) -> Result<Broker, StartError> {
         let random = self.seed.map_or_else(Random::from_entropy, Random::from_seed);
         let is_virtual = self.net.is_some();
-        if self.disk.is_none() && self.data_dir.is_none() && (self.is_in_memory || is_virtual) {
-            self.disk = Some(VirtualDisk::new(random.clone()));
-        }
         let mut env = Env { random, ..Env::real() };
-        if let Some(disk) = &self.disk {
-            env.disk = Arc::new(disk.clone());
-        }
         let address = self.address();
         let host = is_virtual.then(|| host_of(&address).to_owned());
         if let (Some(net), Some(host)) = (&self.net, &host) {
             env.net = Arc::new(net.host(host));
             env.clock = Clock::following_runtime(VIRTUAL_EPOCH_MS);
+        }
+        if self.disk.is_none() && self.data_dir.is_none() && (self.is_in_memory || is_virtual) {
+            let disk = VirtualDisk::new(env.random.clone());
+            self.disk = Some(disk.with_clock(env.clock.clone()));
+        }
+        if let Some(disk) = &self.disk {
+            env.disk = Arc::new(disk.clone());
         }
         let config = self.resolve(&address).map_err(StartError::Config)?;
         let settings = BrokerSettings::of(&config.effective(Dynamic::NONE));

@@ -77,7 +77,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, keep_lines: bool) -> Self {
         let plan = Plan::draw(&Random::from_seed(seed));
+        let clock = Clock::following_runtime(EPOCH_MS);
         let disk = VirtualDisk::new(Random::from_seed(derive(seed, "disk")));
+        let disk = disk.with_clock(clock.clone());
         // The mount point is older than the run: no power loss takes it.
         disk.create_dir_all("/data".as_ref()).expect("a new virtual disk makes directories");
         disk.sync_dir("/".as_ref()).expect("a new virtual disk syncs");
@@ -85,7 +87,7 @@ impl World {
             seed,
             net: VirtualNet::new(Random::from_seed(derive(seed, "net"))),
             disk,
-            clock: Clock::following_runtime(EPOCH_MS),
+            clock,
             topics: Mutex::default(),
             txn_topic: Mutex::default(),
             share_topic: Mutex::default(),

@@ -15,10 +15,14 @@ pub(super) struct Inode {
     pub(super) live: Vec<u8>,
     pub(super) durable: Vec<u8>,
     pub(super) pending: Vec<Write>,
+    /// When it was made, last written, or said to be: milliseconds since the epoch. A crash takes
+    /// nothing of it.
+    pub(super) modified_ms: Option<i64>,
 }
 
 impl Inode {
-    pub(super) fn write(&mut self, write: Write) {
+    pub(super) fn write(&mut self, write: Write, now_ms: Option<i64>) {
+        self.modified_ms = now_ms;
         write.apply(&mut self.live);
         self.pending.push(write);
     }

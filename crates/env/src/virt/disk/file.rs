@@ -83,7 +83,7 @@ impl File for VirtualFile {
         let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         self.grow(offset + bytes.len())?;
-        self.with(|inode| inode.write(Write::Data { offset, bytes }))
+        self.with(|inode| inode.write(Write::Data { offset, bytes }, self.disk.now_ms()))
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -119,11 +119,11 @@ impl File for VirtualFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let len = usize::try_from(len).map_err(io::Error::other)?;
         self.grow(len)?;
-        self.with(|inode| inode.write(Write::SetLen(len)))
+        self.with(|inode| inode.write(Write::SetLen(len), self.disk.now_ms()))
     }
 
-    fn set_modified_ms(&self, _ms: i64) -> io::Result<()> {
-        self.with(|_| ())
+    fn set_modified_ms(&self, ms: i64) -> io::Result<()> {
+        self.with(|inode| inode.modified_ms = Some(ms))
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -28,7 +28,7 @@ use self::{
     names::{Naming, Node, below, drop_unreachable},
 };
 use crate::{
-    Random,
+    Clock, Random,
     disk::{Disk, Entry, File, Job, Lock, Open, Space, Volume, at},
 };
 
@@ -74,6 +74,8 @@ pub struct VirtualDisk {
     random: Random,
     /// The process that this handle belongs to; none for the test itself.
     boot: Option<u64>,
+    /// What tells when files change.
+    clock: Option<Clock>,
 }
 
 impl fmt::Debug for VirtualDisk {
@@ -83,9 +85,19 @@ impl fmt::Debug for VirtualDisk {
 }
 
 impl VirtualDisk {
-    /// An empty disk.
+    /// An empty disk, which does not know when its files change.
     pub fn new(random: Random) -> Self {
-        Self { state: Arc::default(), random, boot: None }
+        Self { state: Arc::default(), random, boot: None, clock: None }
+    }
+
+    /// The same disk, which knows by this clock when its files change.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    fn now_ms(&self) -> Option<i64> {
+        self.clock.as_ref().map(Clock::now_ms)
     }
 
     /// The same disk as the process that begins now sees it: after the next [`Self::crash`] or
@@ -244,7 +256,8 @@ impl Disk for VirtualDisk {
                 }
                 state.inode_next += 1;
                 let ino = state.inode_next;
-                state.inodes.insert(ino, Inode::default());
+                let inode = Inode { modified_ms: self.now_ms(), ..Inode::default() };
+                state.inodes.insert(ino, inode);
                 state.name(Naming::Put(path.to_owned(), Node::File(ino)));
                 ino
             }
@@ -271,14 +284,17 @@ impl Disk for VirtualDisk {
         if state.names.get(dir) != Some(&Node::Dir) {
             return Err(at(dir, io::ErrorKind::NotFound.into()));
         }
-        let entry = |(path, node): (&PathBuf, &Node)| Entry {
-            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            is_dir: *node == Node::Dir,
-            len: match node {
-                Node::File(ino) => state.inodes.get(ino).map_or(0, |i| i.live.len() as u64),
-                Node::Dir => 0,
-            },
-            modified_ms: -1,
+        let entry = |(path, node): (&PathBuf, &Node)| {
+            let inode = match node {
+                Node::File(ino) => state.inodes.get(ino),
+                Node::Dir => None,
+            };
+            Entry {
+                name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                is_dir: *node == Node::Dir,
+                len: inode.map_or(0, |inode| inode.live.len() as u64),
+                modified_ms: inode.and_then(|inode| inode.modified_ms).unwrap_or(-1),
+            }
         };
         let below = below(&state.names, dir);
         Ok(below.filter(|(path, _)| path.parent() == Some(dir)).map(entry).collect())
