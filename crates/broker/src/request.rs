@@ -131,14 +131,22 @@ impl Response {
         Self { pieces, errors }
     }
 
-    /// Writes the throttle time into the head of the frame, if it is not larger already.
-    fn throttle(&mut self, at: usize, throttle_ms: i32) {
-        let Some(Piece::Bytes(head)) = self.pieces.first_mut() else { return };
-        let mut copy = BytesMut::from(&head[..]);
+    /// Writes the throttle time into the frame, if it is not larger already.
+    fn throttle(&mut self, at: ThrottleAt, throttle_ms: i32) {
+        let piece = match at {
+            ThrottleAt::Head(_) => self.pieces.first_mut(),
+            ThrottleAt::End(_) => self.pieces.last_mut(),
+        };
+        let Some(Piece::Bytes(bytes)) = piece else { return };
+        let mut copy = BytesMut::from(&bytes[..]);
+        let at = match at {
+            ThrottleAt::Head(at) => at,
+            ThrottleAt::End(before) => copy.len().saturating_sub(before),
+        };
         let Some(place) = copy.get_mut(at..at + 4) else { return };
         let before = i32::from_be_bytes([place[0], place[1], place[2], place[3]]);
         place.copy_from_slice(&throttle_ms.max(before).to_be_bytes());
-        *head = copy.freeze();
+        *bytes = copy.freeze();
     }
 
     /// Queues it for sending.
@@ -147,6 +155,15 @@ impl Response {
             queue.push(piece);
         }
     }
+}
+
+/// Where the throttle time is in the frame of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ThrottleAt {
+    /// So many bytes after its beginning, in front of all records.
+    Head(usize),
+    /// So many bytes before its end, behind all records.
+    End(usize),
 }
 
 /// What is to be done with the connection about a request.
@@ -162,7 +179,7 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// The answer with a throttle time at this place of its frame.
-    pub(crate) fn throttled(mut self, at: usize, throttle_ms: i32) -> Self {
+    pub(crate) fn throttled(mut self, at: ThrottleAt, throttle_ms: i32) -> Self {
         if let Self::Send(response) = &mut self {
             response.throttle(at, throttle_ms);
         }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How long a piece of work lasts on a virtual clock.
+pub const VIRTUAL_WORK: Duration = Duration::from_millis(10);
+
 /// The wall clock of a process.
 ///
 /// Waiting is done with `tokio::time`; under a paused runtime both stand still and jump together.
@@ -46,6 +49,16 @@ impl Clock {
     /// The monotonic clock that timers use.
     pub fn monotonic(&self) -> Instant {
         Instant::now()
+    }
+
+    /// How long a piece of work lasted that began at this time of [`monotonic`](Self::monotonic)
+    /// and did not wait. Where the clock is virtual no time passes in the meantime: every piece is
+    /// taken to have lasted [`VIRTUAL_WORK`].
+    pub fn worked_since(&self, begun: Instant) -> Duration {
+        match &self.0 {
+            Source::System => begun.elapsed(),
+            Source::Virtual { .. } => VIRTUAL_WORK,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ mod watched;
 
 use std::sync::Arc;
 
-pub use clock::Clock;
+pub use clock::{Clock, VIRTUAL_WORK};
 pub use disk::{Disk, File};
 pub use net::Net;
 pub use random::Random;

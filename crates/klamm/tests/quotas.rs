@@ -12,7 +12,15 @@ use klamm::{
         ProducerOptions, QuotaEntity, TopicPartition,
     },
 };
+use klamm_protocol::{
+    messages::{ProduceRequest, ProduceResponse},
+    wire::{Message, Reader},
+};
 use tokio::time::Instant;
+
+use support::Wire;
+
+mod support;
 
 const SEED: u64 = 5;
 /// Windows of the rate without the one that has just begun: what is used at once counts as used
@@ -142,6 +150,37 @@ async fn a_batch_above_the_quota_is_read() {
     let rate = [("consumer_byte_rate", Some(5000.0))];
     client.alter_quotas(&entity("client-id=*"), &rate, false).await.unwrap();
     read(&client, "t", 1).await;
+    broker.stop().await.unwrap();
+}
+
+/// A request takes 10 ms of virtual time, which is 0.1 percent over the burst.
+#[tokio::test(start_paused = true)]
+async fn clients_are_held_back_for_the_time_of_their_requests() {
+    let (_net, broker) = broker().await;
+    let client = broker.client();
+    create(&client, "t", 1).await.unwrap();
+    let rate = [("request_percentage", Some(0.1))];
+    client.alter_quotas(&entity("client-id=*"), &rate, false).await.unwrap();
+    // A batch is one request; each takes a second's share.
+    check_time(produce(&broker.client(), "t", 20).await, 20.0);
+    broker.stop().await.unwrap();
+}
+
+/// Who is held back for the time of requests is told so in the answer to a produce request.
+#[tokio::test(start_paused = true)]
+async fn producers_are_told_of_the_time_of_their_requests() {
+    let (net, broker) = broker().await;
+    let client = broker.client();
+    create(&client, "t", 1).await.unwrap();
+    let rate = [("request_percentage", Some(0.01))];
+    client.alter_quotas(&entity("client-id=test"), &rate, false).await.unwrap();
+    for version in 3..=12 {
+        let mut wire = Wire::to(&net, &broker).await;
+        let request = ProduceRequest { acks: 1, timeout_ms: 1000, ..ProduceRequest::default() };
+        let answer = wire.call(version, &request).await;
+        let response = ProduceResponse::decode(&mut Reader::new(&answer), version).unwrap();
+        assert_eq!(response.throttle_time_ms, 1000, "version {version}");
+    }
     broker.stop().await.unwrap();
 }
 

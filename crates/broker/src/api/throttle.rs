@@ -2,20 +2,20 @@
 
 use klamm_protocol::ApiKey;
 use klamm_security::quota::Kind;
-use tokio::time::Instant;
 
 use super::{Api, Context, QuotaClass};
 use crate::{
     quotas::Payer,
-    request::{Outcome, Request},
+    request::{Outcome, Request, ThrottleAt},
 };
 
 /// Where the throttle time is in a response's body, if it is at a fixed place; and the first
 /// version that has it.
 fn throttle_at(key: ApiKey) -> Option<(usize, i16)> {
     match key {
-        // In the middle or at the end: their handlers write it.
+        // At the end.
         ApiKey::Produce
+        // In the middle or at the end; they are not charged, or are not served.
         | ApiKey::ApiVersions
         | ApiKey::CreateDelegationToken
         | ApiKey::RenewDelegationToken
@@ -55,11 +55,15 @@ fn throttle_at(key: ApiKey) -> Option<(usize, i16)> {
 }
 
 /// Where the throttle time of an answer is in its frame.
-fn place(key: ApiKey, version: i16) -> Option<usize> {
+fn place(key: ApiKey, version: i16) -> Option<ThrottleAt> {
+    if key == ApiKey::Produce {
+        // Followed by tagged fields from version 9 on, none of which a single node has.
+        return (version >= 1).then_some(ThrottleAt::End(if version >= 9 { 5 } else { 4 }));
+    }
     let (at, since) = throttle_at(key)?;
     // Length, correlation id, and from header version 1 on the count of tagged fields.
     let header = if key.response_header_version(version) >= 1 { 9 } else { 8 };
-    (version >= since).then_some(header + at)
+    (version >= since).then_some(ThrottleAt::Head(header + at))
 }
 
 /// Handles a request and charges the client for the time that this took, if it has a quota.
@@ -70,9 +74,10 @@ pub(super) fn charged(api: &Api, cx: &Context<'_>, request: Request) -> Outcome 
     }
     let payer = Payer::new(request.client_id(), &cx.peer.mute);
     let (key, version) = (request.key, request.version);
-    let begun = Instant::now();
+    let clock = &cx.broker.env.clock;
+    let begun = clock.monotonic();
     let outcome = (api.handle)(cx, request);
-    let percent = begun.elapsed().as_secs_f64() * 100.0;
+    let percent = clock.worked_since(begun).as_secs_f64() * 100.0;
     let settings = cx.broker.settings.load();
     let charged = quotas.charge(Kind::Request, &payer, percent, cx.now_ms, &settings.quotas);
     cx.broker.metrics.throttled(Kind::Request, charged.throttle_ms);

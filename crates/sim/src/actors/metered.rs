@@ -14,7 +14,7 @@ use crate::{
         produce_metered,
     },
     client::{Client, Failure},
-    oracle::{ANONYMOUS, GENEROUS, Metered, QuotaEntity},
+    oracle::{ANONYMOUS, GENEROUS, Metered, QuotaEntity, REQUEST},
     world::World,
 };
 
@@ -81,8 +81,9 @@ fn any_value(random: &klamm_env::Random, key: &str, is_wide: bool) -> Option<u64
         (0, _) => None,
         (1, _) => Some(GENEROUS),
         (_, "controller_mutation_rate") => Some(1 + random.below(3)),
-        (_, "request_percentage") => Some(1 + random.below(100)),
         _ if is_wide => Some(50_000 + random.below(200_000)),
+        // Each request takes one percent of a second.
+        (_, REQUEST) => Some(1 + random.below(8)),
         _ => Some(100 + random.below(900)),
     }
 }

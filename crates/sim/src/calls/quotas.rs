@@ -20,7 +20,7 @@ use klamm_protocol::{
 
 use crate::{
     client::{Client, Failure},
-    oracle::QuotaEntity,
+    oracle::{QuotaEntity, REQUEST},
     world::World,
 };
 
@@ -31,7 +31,7 @@ pub(crate) const METERED: &str = "metered";
 
 /// The keys that runs set.
 pub(crate) const QUOTA_KEYS: [&str; 4] =
-    ["producer_byte_rate", "consumer_byte_rate", "controller_mutation_rate", "request_percentage"];
+    ["producer_byte_rate", "consumer_byte_rate", "controller_mutation_rate", REQUEST];
 
 /// What a request that counts against a quota came to.
 #[derive(Debug)]

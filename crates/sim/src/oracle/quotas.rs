@@ -39,6 +39,12 @@ pub(super) const QUOTAS_SURVIVE: Invariant = Invariant {
 /// Over how many windows of a second quotas look back in a run.
 pub(crate) const WINDOWS: u64 = 3;
 
+/// The key of the quota for the time that requests take.
+pub(crate) const REQUEST: &str = "request_percentage";
+
+/// What a request takes of a second on a virtual clock, percent.
+const PERCENT_OF_REQUEST: u64 = klamm_env::VIRTUAL_WORK.as_millis() as u64 / 10;
+
 /// A quota of at least so much is never reached.
 pub(crate) const GENEROUS: u64 = 1 << 40;
 
@@ -88,6 +94,21 @@ fn is_generous(limits: &Limits) -> bool {
     limits.iter().all(|limit| limit.is_none_or(|(_, value)| value >= GENEROUS))
 }
 
+/// The quotas of a client and of a topic for what is asked for, and those of the client for
+/// requests.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    client: Limits,
+    topic: Limits,
+    requests: Limits,
+}
+
+impl Known {
+    fn is_generous(&self) -> bool {
+        [&self.client, &self.topic, &self.requests].into_iter().all(is_generous)
+    }
+}
+
 /// What was known when something was asked for that counts against quotas.
 #[derive(Debug)]
 pub(crate) struct Metered {
@@ -96,8 +117,7 @@ pub(crate) struct Metered {
     key: &'static str,
     asked_ms: i64,
     life: u64,
-    of_client: Limits,
-    of_topic: Limits,
+    limits: Known,
 }
 
 /// What was used while the quotas that may count were the same.
@@ -141,9 +161,12 @@ impl Quotas {
         limits
     }
 
-    fn known(&self, client: &str, topic: Option<&'static str>, key: &'static str) -> [Limits; 2] {
-        let topic = topic.map(of_topic).unwrap_or_default();
-        [self.limits(of_client(client), key), self.limits(topic, key)]
+    fn known(&self, client: &str, topic: Option<&'static str>, key: &'static str) -> Known {
+        Known {
+            client: self.limits(of_client(client), key),
+            topic: self.limits(topic.map(of_topic).unwrap_or_default(), key),
+            requests: self.limits(of_client(client), REQUEST),
+        }
     }
 
     /// Adds a use; what is wrong if it is too much.
@@ -226,9 +249,9 @@ impl Oracle {
         key: &'static str,
         asked_ms: i64,
     ) -> Metered {
-        let [of_client, of_topic] = self.quotas.known(client, topic, key);
+        let limits = self.quotas.known(client, topic, key);
         let (client, life) = (client.to_owned(), self.quotas.life);
-        Metered { client, topic, key, asked_ms, life, of_client, of_topic }
+        Metered { client, topic, key, asked_ms, life, limits }
     }
 
     /// The answer came, with so much, and the time in which nothing else is to be asked for.
@@ -239,21 +262,23 @@ impl Oracle {
         amount: u64,
         throttle_ms: i32,
     ) {
-        let Metered { client, topic, key, asked_ms, life, of_client, of_topic } = asked;
-        let now = self.quotas.known(client, *topic, key);
-        if *life != self.quotas.life || now.each_ref() != [of_client, of_topic] {
+        let Metered { client, topic, key, asked_ms, life, limits } = asked;
+        if *life != self.quotas.life || self.quotas.known(client, *topic, key) != *limits {
             return;
         }
-        if throttle_ms != 0 && is_generous(of_client) && is_generous(of_topic) {
-            let text = format!("{client} {key}, {throttle_ms} ms of {of_client:?} {of_topic:?}");
+        if throttle_ms != 0 && limits.is_generous() {
+            let text = format!("{client} {key}, {throttle_ms} ms of {limits:?}");
             self.violate(THROTTLE_HAS_REASON, text);
         }
         let times = (*asked_ms, now_ms);
-        let of_it = self.quotas.add((client.clone(), key), of_client, times, amount);
+        let quotas = &mut self.quotas;
+        let of_it = quotas.add((client.clone(), key), &limits.client, times, amount);
         let topic = topic.and_then(|topic| {
-            self.quotas.add((format!("topic {topic}"), key), of_topic, times, amount)
+            quotas.add((format!("topic {topic}"), key), &limits.topic, times, amount)
         });
-        for text in of_it.into_iter().chain(topic) {
+        let requests = (client.clone(), REQUEST);
+        let requests = quotas.add(requests, &limits.requests, times, PERCENT_OF_REQUEST);
+        for text in of_it.into_iter().chain(topic).chain(requests) {
             self.violate(QUOTA_BOUNDS, text);
         }
     }
@@ -269,8 +294,8 @@ impl Oracle {
 
     /// Whether changes to topics may be refused to a client because of a quota.
     pub(crate) fn may_be_refused(&self, asked: &Metered) -> bool {
-        let [now, _] = self.quotas.known(&asked.client, None, asked.key);
-        asked.life != self.quotas.life || !is_generous(&asked.of_client) || !is_generous(&now)
+        let now = self.quotas.known(&asked.client, None, asked.key).client;
+        asked.life != self.quotas.life || !is_generous(&asked.limits.client) || !is_generous(&now)
     }
 
     /// A client heard of a quota what it must not hear, or nothing at all.

@@ -319,6 +319,11 @@ fn the_quota_of_a_client_is_not_seen() {
 }
 
 #[test]
+fn the_time_of_requests_is_not_counted() {
+    check("requests-free", &["quota-bounds"]);
+}
+
+#[test]
 fn what_is_left_of_a_move_stays() {
     check("unfinished-move-stays", &["one-directory"]);
 }
