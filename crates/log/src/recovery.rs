@@ -91,6 +91,8 @@ pub(crate) fn rebuild(
     segment.clear_aborted()?;
     let mut end_offset = segment.base_offset;
     let mut whole = 0;
+    // That an index cannot be written says nothing of the batches.
+    let mut unwritten = None;
     let walk = walk_batches(&*file, 0, size, |position, facts, bytes| {
         check(bytes, facts, end_offset)?;
         if segment.relative(facts.last_offset).is_none_or(|relative| relative > MAX_RELATIVE) {
@@ -101,12 +103,16 @@ pub(crate) fn rebuild(
         if facts.base_offset >= replay_from
             && let Some(completed) = writer.replay(bytes, facts).filter(|of| !of.committed)
         {
-            segment.add_aborted(completed.into()).map_err(|error| error.to_string())?;
+            let added = segment.add_aborted(completed.into());
+            added.map_err(|error| unwritten.insert(error).to_string())?;
         }
         end_offset = facts.last_offset + 1;
         whole = position + facts.size;
         Ok(())
     })?;
+    if let Some(error) = unwritten {
+        return Err(error);
+    }
     segment.set_size(whole);
     let damage = match walk {
         WalkEnd::Whole => None,

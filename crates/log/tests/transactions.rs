@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-use klamm_env::{Disk, Random, disk, virt::VirtualDisk};
+use klamm_env::{
+    Disk, Random, disk,
+    virt::{DiskFault, VirtualDisk},
+};
 use klamm_log::{
-    AppendError, AppendOptions, Log, LogConfig, OpenLog, Origin, ReadLimits, TopicPartition, Wait,
+    AppendError, AppendOptions, Log, LogConfig, OpenError, OpenLog, Origin, ReadLimits,
+    TopicPartition, Wait,
 };
 use klamm_protocol::records::{
     builder::{BatchBuilder, BatchOptions, NewRecord},
@@ -28,7 +32,11 @@ impl Store {
     }
 
     fn open(&self, clean: bool, recovery_point: i64) -> Arc<Log> {
-        let opening = OpenLog {
+        Arc::new(self.opening(clean, recovery_point).open().expect("opened").0)
+    }
+
+    fn opening(&self, clean: bool, recovery_point: i64) -> OpenLog {
+        OpenLog {
             disk: Arc::new(self.disk.clone()),
             dir: PathBuf::from(DIR),
             name: TopicPartition::new("t", 0),
@@ -39,8 +47,7 @@ impl Store {
             cleaned_to: None,
             same_power_cycle: true,
             now_ms: 0,
-        };
-        Arc::new(opening.open().expect("opened").0)
+        }
     }
 }
 
@@ -160,6 +167,22 @@ fn the_index_of_aborted_transactions_is_kafkas() {
         numbers.iter().for_each(|number| expected.extend_from_slice(&number.to_be_bytes()));
     }
     assert_eq!(bytes, expected);
+}
+
+/// Where there is no room for the index of aborted transactions a log is not opened, and loses
+/// nothing.
+#[test]
+fn no_room_for_the_index_is_no_damage() {
+    let store = Store::new(1 << 20);
+    let log = store.open(true, 0);
+    fill(&log);
+    drop(log);
+    store.disk.kill();
+    store.disk.set_fault(DiskFault::Full);
+    let error = store.opening(false, 0).open().expect_err("no room");
+    assert!(matches!(error, OpenError::Io(_)), "{error}");
+    store.disk.set_fault(DiskFault::None);
+    check_filled(&store.open(false, 0));
 }
 
 #[test]
