@@ -1,12 +1,15 @@
 //! Log directories: one that goes out of service, and many logs that are closed together.
 
-use std::{path::Path, pin::pin, sync::Arc};
+use std::{io::IoSlice, path::Path, pin::pin, sync::Arc};
 
 use klamm_env::{
     Clock, Disk, Env, Random,
+    disk::Open,
     virt::{DiskFault, VirtualDisk, VirtualNet},
 };
-use klamm_log::{AppendOptions, DirOpen, Log, LogConfig, LogDirs, Origin, TopicPartition};
+use klamm_log::{
+    AppendOptions, DirId, DirOpen, Known, Log, LogConfig, LogDirs, Origin, TopicPartition,
+};
 use klamm_protocol::records::builder::{BatchBuilder, BatchOptions, NewRecord};
 
 fn dirs(paths: &[&str]) -> LogDirs {
@@ -118,5 +121,59 @@ fn many_logs_are_closed_whole_or_not_marked_wherever_the_disk_dies() {
             closed += u32::from(close_many(Some(steps)).await);
         }
         assert!((1..153).contains(&closed), "the disk died in the middle of some: {closed} closed");
+    });
+}
+
+/// A log that cannot be opened keeps what the checkpoints say of it, for a start that can.
+#[test]
+fn checkpoints_keep_what_they_say_of_logs_that_cannot_be_opened() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let random = Random::from_seed(9);
+        let disk = VirtualDisk::new(random.clone());
+        let name = TopicPartition::new("t", 0);
+        let dirs = Arc::new(dirs_on(&disk, random.clone(), &["/a"]));
+        let (log, _) = dirs.open_or_create(&name, LogConfig::default()).expect("opened");
+        log.write_partition_metadata("an id").expect("written");
+        (0..5).for_each(|_| append(&log, "value"));
+        log.flush_now().expect("flushed");
+        log.advance_start_offset(3);
+        let checkpoint = |dirs: &LogDirs| {
+            dirs.checkpoint_recovery_points().expect("written");
+            dirs.checkpoint_start_offsets().expect("written");
+        };
+        checkpoint(&dirs);
+        drop((log, dirs));
+        disk.kill();
+
+        // What it does to a byte it does away with when done again.
+        let damage = || {
+            let path = Path::new("/a/t-0/00000000000000000000.log");
+            let file = Disk::open(&disk, path, Open::Write).expect("there");
+            let mut byte = [0];
+            file.read_at(&mut byte, 30).expect("readable");
+            file.write_all_at(&[IoSlice::new(&[!byte[0]])], 30).expect("written");
+        };
+        damage();
+        let known = |_: &TopicPartition| {
+            let (topic_id, config) = ("an id".to_owned(), LogConfig::default());
+            Some(Known { topic_id, config, dir: DirId::default() })
+        };
+        let start = async || {
+            let dirs = Arc::new(dirs_on(&disk, random.clone(), &["/a"]));
+            let failed = dirs.open_all(1, Arc::new(known)).await.expect("listed");
+            (dirs, failed.len())
+        };
+        let (dirs, failed) = start().await;
+        assert_eq!(failed, 1, "the damage is seen");
+        checkpoint(&dirs);
+        drop(dirs);
+        disk.kill();
+
+        damage();
+        let (dirs, failed) = start().await;
+        assert_eq!(failed, 0);
+        let log = dirs.get(&name).expect("open");
+        assert_eq!((log.start_offset(), log.end_offset()), (3, 5));
     });
 }

@@ -95,6 +95,7 @@ impl LogDirs {
                     offsets.insert(name.clone(), if is_point { *durable_to } else { offset });
                 }
             }
+            self.keep_unopened((at, dir), file, &mut offsets);
             match write_offsets(&*self.env.disk, &dir.path.join(file), &offsets) {
                 Ok(()) => {
                     for log in &logs {
@@ -112,6 +113,29 @@ impl LogDirs {
             }
         }
         result
+    }
+
+    /// Adds what the start knew of logs that it could not open: a later one may, and must know
+    /// where they begin and how far they are durable and compacted.
+    fn keep_unopened(
+        &self,
+        (at, dir): (usize, &LogDir),
+        file: &str,
+        offsets: &mut BTreeMap<TopicPartition, i64>,
+    ) {
+        let unopened = self.unopened.lock();
+        if unopened.is_empty() {
+            return;
+        }
+        let is_there = |name: &TopicPartition| {
+            self.get(name).is_none() && self.env.disk.exists(&dir.path.join(name.to_string()))
+        };
+        let here = unopened.iter().filter(|(name, place)| **place == at && is_there(name));
+        for (name, _) in here {
+            if let Some(offset) = dir.at_start(file).and_then(|known| known.get(name)) {
+                offsets.insert(name.clone(), *offset);
+            }
+        }
     }
 
     /// Closes all logs, writes the checkpoints and marks the directories as cleanly stopped.

@@ -28,7 +28,7 @@ pub use start::{CLEAN_FILE, ConfigOf, DirOpen, Known, LOCK_FILE};
 
 use crate::{
     Log, LogConfig, OpenError, OpenLog, Report, TopicPartition,
-    checkpoint::CLEANED,
+    checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS},
     log::topic_id_in,
     names::{DELETE_DIR_SUFFIX, STRAY_DIR_SUFFIX},
 };
@@ -69,6 +69,17 @@ impl LogDir {
         self.offline.lock().clone()
     }
 
+    /// What a checkpoint file of the directory said at the start.
+    fn at_start(&self, file: &str) -> Option<&BTreeMap<TopicPartition, i64>> {
+        match file {
+            RECOVERY_POINTS => Some(&self.recovery_points),
+            LOG_STARTS => Some(&self.start_offsets),
+            HIGH_WATERMARKS => Some(&self.high_watermarks),
+            CLEANED => Some(&self.cleaned),
+            _ => None,
+        }
+    }
+
     /// Whether the checkpoints of this directory, the one at `at`, have logs that it has not.
     fn speaks_of_others(&self, at: usize, found: &[(usize, TopicPartition)]) -> bool {
         let here: BTreeSet<_> =
@@ -102,6 +113,8 @@ pub struct LogDirs {
     preferred: Mutex<BTreeMap<TopicPartition, usize>>,
     /// Logs that are about to be in another directory, and up to where they are durable there.
     arriving: Mutex<BTreeMap<TopicPartition, (usize, i64)>>,
+    /// Logs that were found at the start and could not be opened, by their directory.
+    unopened: Mutex<BTreeMap<TopicPartition, usize>>,
     /// What was left of moves that a former run did not end.
     unfinished: Mutex<Vec<(TopicPartition, usize)>>,
     /// One checkpoint is written at a time: what is written last is what is known last.

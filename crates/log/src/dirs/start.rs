@@ -79,6 +79,7 @@ impl DirOpen {
                 cordoned: RwLock::default(),
                 preferred: Mutex::default(),
                 arriving: Mutex::default(),
+                unopened: Mutex::default(),
                 unfinished: Mutex::default(),
                 logs: RwLock::default(),
                 checkpointing: Mutex::default(),
@@ -259,6 +260,7 @@ impl LogDirs {
             if self.is_out_of_reach(dir) {
                 let text = "it was last in a log directory that is out of service";
                 tracing::error!("{name} is offline: {text}");
+                self.unopened.lock().insert(name.clone(), *at);
                 failed.push((name.clone(), OpenError::Io(io::Error::other(text))));
                 continue;
             }
@@ -272,6 +274,7 @@ impl LogDirs {
                 }
                 Err(error) => {
                     tracing::error!("{name} is offline: {error}");
+                    self.unopened.lock().insert(name.clone(), *at);
                     failed.push((name.clone(), error));
                 }
             }
