@@ -227,6 +227,7 @@ async fn clean(broker: &Arc<Broker>, mut cleaning: Cleaning) -> (Cleaning, Resul
             return std::future::pending().await;
         };
         cleaning = back;
+        cleaning.went_on_until(broker.env.clock.now_ms());
         let stepped = match stepped {
             Ok(stepped) => stepped,
             Err(error) => return (cleaning, Err(error)),

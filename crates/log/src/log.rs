@@ -46,6 +46,8 @@ pub struct Log {
     pub(crate) checkpointed_point: AtomicI64,
     /// [`Log::cleaned_to`]; -1 for not known.
     pub(crate) cleaned_to: AtomicI64,
+    /// How long the longest compaction since the log was opened took, milliseconds.
+    pub(crate) cleaning_ms_max: AtomicI64,
     /// [`Log::first_unstable`], for readers: they must not wait for who appends. The largest number
     /// for none.
     pub(crate) first_unstable: AtomicI64,

@@ -342,6 +342,7 @@ impl Opening {
             recovery_point: AtomicI64::new(recovery_point),
             checkpointed_point: AtomicI64::new(self.params.recovery_point.min(end_offset)),
             cleaned_to: AtomicI64::new(self.params.cleaned_to.unwrap_or(-1)),
+            cleaning_ms_max: AtomicI64::new(0),
             is_cleaning: AtomicBool::new(false),
             is_restricted: AtomicBool::new(false),
             unfit: Mutex::new(None),

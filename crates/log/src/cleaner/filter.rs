@@ -40,6 +40,8 @@ pub(crate) enum Kept {
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) now_ms: i64,
+    /// What has a delete horizon up to here goes.
+    pub(crate) ripe_ms: i64,
     /// `delete.retention.ms`.
     pub(crate) delete_retention_ms: i64,
     /// Whether tombstones of the old formats stay: their segment changed too recently.
@@ -80,7 +82,7 @@ impl Filter<'_> {
     fn batch(&mut self, batch: &RecordBatchView<'_>) -> Result<Kept, BatchFault> {
         let discardable = self.walk.see(batch, self.rules.limit)?;
         // Markers stay as long as tombstones: a reader may just be inside their transaction.
-        let ripe = batch.delete_horizon_ms().is_some_and(|at| at <= self.rules.now_ms);
+        let ripe = batch.delete_horizon_ms().is_some_and(|at| at <= self.rules.ripe_ms);
         let is_discarded = discardable && (!batch.is_control() || ripe);
         let chosen = if is_discarded {
             self.stats.records_read += batch.records_count().unsigned_abs() as u64;
@@ -207,7 +209,7 @@ impl Filter<'_> {
         }
         match view {
             EntryView::Batch(batch) => {
-                batch.delete_horizon_ms().is_none_or(|horizon| self.rules.now_ms < horizon)
+                batch.delete_horizon_ms().is_none_or(|horizon| self.rules.ripe_ms < horizon)
             }
             EntryView::Message(_) => self.rules.keeps_old_tombstones,
         }

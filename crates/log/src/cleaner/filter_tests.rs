@@ -73,6 +73,7 @@ impl World {
     fn filter(&mut self, bytes: &[u8]) -> Kept {
         let rules = Rules {
             now_ms: self.now_ms,
+            ripe_ms: self.now_ms,
             delete_retention_ms: RETENTION_MS,
             keeps_old_tombstones: false,
             upper: i64::MAX,

@@ -162,6 +162,9 @@ pub struct Cleaning {
     /// Nothing from here on is touched.
     upper: i64,
     now_ms: i64,
+    /// Delete horizons up to here are over. They count from the beginning of the compaction that
+    /// set them; what a tombstone deletes is read until its end.
+    ripe_ms: i64,
     /// Segments of old formats that changed later than this keep their tombstones.
     old_tombstones_from_ms: i64,
     map: OffsetMap,
@@ -196,6 +199,7 @@ impl Cleaning {
             first_dirty: *first_dirty,
             upper: *first_uncleanable,
             now_ms,
+            ripe_ms: now_ms.saturating_sub(log.cleaning_ms_max.load(Ordering::Acquire)),
             old_tombstones_from_ms,
             map: OffsetMap::new(limits.secret, map, expected),
             walk: Walk::default(),
@@ -208,6 +212,13 @@ impl Cleaning {
     /// The log.
     pub fn log(&self) -> &Arc<Log> {
         &self.log
+    }
+
+    /// Notes that the work went on until `now_ms`, milliseconds since the epoch: tombstones stay
+    /// that much longer.
+    pub fn went_on_until(&self, now_ms: i64) {
+        let took_ms = now_ms.saturating_sub(self.now_ms);
+        self.log.cleaning_ms_max.fetch_max(took_ms, Ordering::AcqRel);
     }
 
     /// What was done so far.
@@ -396,6 +407,7 @@ impl Cleaning {
         let mut filter = Filter {
             rules: Rules {
                 now_ms: self.now_ms,
+                ripe_ms: self.ripe_ms,
                 delete_retention_ms: self.log.config().delete_retention_ms,
                 keeps_old_tombstones: segment.created_ms > self.old_tombstones_from_ms,
                 upper: self.upper,
