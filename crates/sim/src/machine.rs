@@ -8,7 +8,7 @@ use klamm_env::{Env, Random, virt::DiskFault};
 
 use crate::{
     client::ADDRESS,
-    oracle::WINDOWS,
+    oracle::{DELIVERIES_MAX, WINDOWS},
     world::{World, derive},
 };
 
@@ -197,6 +197,7 @@ fn config(world: &World) -> Result<BrokerConfig, String> {
         ("group.share.assignment.interval.ms", "200".to_owned()),
         ("group.share.min.record.lock.duration.ms", "1000".to_owned()),
         ("group.share.record.lock.duration.ms", SHARE_LOCK_MS.to_string()),
+        ("group.share.delivery.count.limit", DELIVERIES_MAX.to_string()),
         ("share.coordinator.state.topic.num.partitions", "3".to_owned()),
         ("share.coordinator.snapshot.update.records.per.snapshot", "20".to_owned()),
         ("share.coordinator.state.topic.prune.interval.ms", "2000".to_owned()),

@@ -146,7 +146,7 @@ impl Plan {
         let policy = usize::try_from(random.below(policies as u64)).unwrap_or(0);
         let mut plan = Self {
             disk_policy: DISK_POLICIES[policy],
-            move_bytes: between(1_000, 1_000_000),
+            move_bytes: between(20_000, 1_000_000),
             events: swarm(random, &events),
             changes: swarm(random, &changes),
             duration_ms: between(8_000, 20_000),

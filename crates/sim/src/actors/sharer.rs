@@ -186,6 +186,7 @@ impl Member {
         let shown = fetched.as_ref().map(|got| got.as_ref().map(places));
         self.world.note(&self.name, &format!("{said:?}, fetched: {shown:?}"));
         let Some(Ok(Shared { records, acknowledged })) = fetched else {
+            self.world.oracle().share_fetch_lost();
             return self.lose_connection();
         };
         self.acknowledged(told, &acknowledged);

@@ -43,6 +43,7 @@ pub(crate) use no_panic::watch;
 pub(crate) use one_owner::Assignments;
 pub(crate) use partition::{Asked, Batch, Format, PartitionModel, RecordId, Sync};
 pub(crate) use quotas::{ANONYMOUS, GENEROUS, Metered, QuotaEntity, REQUEST, WINDOWS};
+pub(crate) use shares::DELIVERIES_MAX;
 pub(crate) use topics::TopicModel;
 pub(crate) use transactions::{Fate, value_of};
 

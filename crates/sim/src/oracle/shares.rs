@@ -20,20 +20,32 @@ pub(super) const ONE_HOLDER: Invariant = Invariant {
 pub(super) const NONE_LOST: Invariant = Invariant {
     id: "share-none-lost",
     sentence: "Every record whose append was acknowledged is delivered to a share group, unless \
-               it had to make room on a full volume.",
+               it had to make room on a full volume, or as many answers were lost as it may be \
+               delivered.",
 };
+
+/// How often a record is delivered at most, in runs.
+pub(crate) const DELIVERIES_MAX: u64 = 10;
 
 /// What is known of the share group.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
-    /// Partitions and offsets by value.
-    produced: BTreeMap<u64, (i32, i64)>,
+    produced: BTreeMap<u64, Appended>,
     delivered: BTreeSet<u64>,
     done: BTreeSet<u64>,
     /// Who has a record at a partition's offset, and until when for certain.
     held: BTreeMap<(i32, i64), (String, i64)>,
     /// How often the broker has ended.
     pub(crate) ends: u64,
+    /// Fetches whose outcome is not known: each may have delivered any record.
+    lost: u64,
+}
+
+/// Where a record is, and what was lost before it was acknowledged.
+#[derive(Debug, Clone, Copy)]
+struct Appended {
+    place: (i32, i64),
+    lost: u64,
 }
 
 impl Shares {
@@ -43,18 +55,26 @@ impl Shares {
         self.ends += 1;
     }
 
-    /// Records that were appended and not delivered yet, with their places.
+    /// Records that must have been delivered and were not, with their places.
     fn undelivered(&self) -> impl Iterator<Item = (u64, (i32, i64))> {
-        let produced = self.produced.iter().map(|(value, place)| (*value, *place));
-        produced.filter(|(value, _)| !self.delivered.contains(value))
+        let produced = self.produced.iter().map(|(value, appended)| (*value, *appended));
+        let due = produced.filter(|(_, appended)| self.lost - appended.lost < DELIVERIES_MAX);
+        let missing = due.filter(|(value, _)| !self.delivered.contains(value));
+        missing.map(|(value, appended)| (value, appended.place))
     }
 }
 
 impl Oracle {
     /// Records were appended to a partition, the first at this offset.
     pub(crate) fn shared(&mut self, index: i32, first: i64, values: &[u64]) {
-        let places = (first..).map(|offset| (index, offset));
+        let lost = self.shares.lost;
+        let places = (first..).map(|offset| Appended { place: (index, offset), lost });
         self.shares.produced.extend(values.iter().copied().zip(places));
+    }
+
+    /// What a fetch of a member came to is not known.
+    pub(crate) fn share_fetch_lost(&mut self) {
+        self.shares.lost += 1;
     }
 
     /// A member was given records, which it has `until_ms` for certain.
