@@ -8,7 +8,8 @@ use klamm_env::{
     virt::{DiskFault, VirtualDisk, VirtualNet},
 };
 use klamm_log::{
-    AppendOptions, DirId, DirOpen, Known, Log, LogConfig, LogDirs, Origin, TopicPartition,
+    AppendOptions, DirId, DirOpen, Known, Log, LogConfig, LogDirs, OpenError, Origin,
+    TopicPartition,
 };
 use klamm_protocol::records::builder::{BatchBuilder, BatchOptions, NewRecord};
 
@@ -176,4 +177,29 @@ fn checkpoints_keep_what_they_say_of_logs_that_cannot_be_opened() {
         let log = dirs.get(&name).expect("open");
         assert_eq!((log.start_offset(), log.end_offset()), (3, 5));
     });
+}
+
+/// A log is not begun while a checkpoint speaks of a former one of its name.
+#[test]
+fn a_new_log_does_not_begin_where_a_former_one_did() {
+    let random = Random::from_seed(11);
+    let disk = VirtualDisk::new(random.clone());
+    let name = TopicPartition::new("t", 0);
+    let dirs = dirs_on(&disk, random.clone(), &["/a"]);
+    let open = |dirs: &LogDirs| dirs.open_or_create(&name, LogConfig::default());
+    let (log, _) = open(&dirs).expect("opened");
+    (0..5).for_each(|_| append(&log, "value"));
+    log.advance_start_offset(3);
+    dirs.checkpoint_start_offsets().expect("written");
+    disk.set_fault(DiskFault::Full);
+    dirs.delete(&name).expect("renamed");
+    dirs.forget_deleted().expect_err("no room");
+    assert!(matches!(open(&dirs), Err(OpenError::Io(_))), "no room to forget");
+    disk.set_fault(DiskFault::None);
+    let (log, _) = open(&dirs).expect("opened");
+    (0..5).for_each(|_| append(&log, "value"));
+    drop((log, dirs));
+    disk.kill();
+    let dirs = dirs_on(&disk, random, &["/a"]);
+    assert_eq!(open(&dirs).expect("opened").0.start_offset(), 0);
 }

@@ -18,7 +18,7 @@ use std::{
 
 use klamm_env::{
     Env, Watched,
-    disk::{Lock, Volume},
+    disk::{self, Lock, Volume},
 };
 use klamm_metrics::{Histogram, Snapshot};
 use klamm_planted::planted;
@@ -80,13 +80,17 @@ impl LogDir {
         }
     }
 
-    /// Whether the checkpoints of this directory, the one at `at`, have logs that it has not.
-    fn speaks_of_others(&self, at: usize, found: &[(usize, TopicPartition)]) -> bool {
+    /// What the checkpoints of this directory, the one at `at`, speak of that is not there.
+    fn gone<'a>(
+        &'a self,
+        at: usize,
+        found: &'a [(usize, TopicPartition)],
+    ) -> impl Iterator<Item = &'a TopicPartition> {
         let here: BTreeSet<_> =
             found.iter().filter(|(place, _)| *place == at).map(|(_, name)| name).collect();
         let points = self.recovery_points.keys().chain(self.start_offsets.keys());
-        let mut known = points.chain(self.cleaned.keys());
-        known.any(|name| !here.contains(name))
+        let known = points.chain(self.cleaned.keys());
+        known.filter(move |name| !here.contains(name))
     }
 
     /// The high watermark of a partition as of the last checkpoint.
@@ -115,6 +119,8 @@ pub struct LogDirs {
     arriving: Mutex<BTreeMap<TopicPartition, (usize, i64)>>,
     /// Logs that were found at the start and could not be opened, by their directory.
     unopened: Mutex<BTreeMap<TopicPartition, usize>>,
+    /// Logs that are gone and that the checkpoints may still speak of.
+    unforgotten: Mutex<BTreeSet<TopicPartition>>,
     /// What was left of moves that a former run did not end.
     unfinished: Mutex<Vec<(TopicPartition, usize)>>,
     /// One checkpoint is written at a time: what is written last is what is known last.
@@ -200,12 +206,29 @@ impl LogDirs {
         if let Some(log) = self.get(name) {
             return Ok((log, Report::default()));
         }
-        let at = self.place_of(name).map_or_else(|| self.place_for_new(name), Ok)?;
+        let at = match self.place_of(name) {
+            Some(at) => at,
+            None => {
+                self.forget_former(name)?;
+                self.place_for_new(name)?
+            }
+        };
         let (log, report) = self.open_in(at, name, config)?;
         self.preferred.lock().remove(name);
         let log = Arc::new(log);
         self.logs.write().insert(name.clone(), (at, Arc::clone(&log)));
         Ok((log, report))
+    }
+
+    /// Sees to it that no checkpoint speaks of a former log of a name that is about to be taken: a
+    /// start would give the new one its start offset.
+    fn forget_former(&self, name: &TopicPartition) -> io::Result<()> {
+        if !self.unforgotten.lock().contains(name) {
+            return Ok(());
+        }
+        // A directory that failed is out of service: what it says no longer counts.
+        self.forget_deleted()
+            .or_else(|error| if disk::is_full(&error) { Err(error) } else { Ok(()) })
     }
 
     /// The directory in which a partition has files.
@@ -273,6 +296,7 @@ impl LogDirs {
     /// The directory cannot be renamed.
     pub fn delete(&self, name: &TopicPartition) -> io::Result<Option<PathBuf>> {
         let Some((at, log)) = self.logs.write().remove(name) else { return Ok(None) };
+        self.unforgotten.lock().insert(name.clone());
         log.set_offline("the partition is deleted");
         if planted("take-up-former-log") {
             return Ok(None);
@@ -288,11 +312,14 @@ impl LogDirs {
     /// # Errors
     /// A directory that is in service failed; it no longer is.
     pub fn forget_deleted(&self) -> io::Result<()> {
+        let mut unforgotten = self.unforgotten.lock();
         // Both, though one directory fails: the others are to forget all the same.
         let (points, starts) = (self.checkpoint_recovery_points(), self.checkpoint_start_offsets());
         let cleaned = self.dirs.iter().any(|dir| self.env.disk.exists(&dir.path.join(CLEANED)));
         let cleaned = if cleaned { self.checkpoint_cleaned() } else { Ok(()) };
-        points.and(starts).and(cleaned)
+        points.and(starts).and(cleaned)?;
+        unforgotten.clear();
+        Ok(())
     }
 
     /// Sets aside what a former topic of the same name left in a partition's place.
@@ -322,6 +349,7 @@ impl LogDirs {
     }
 
     fn set_aside(&self, at: usize, name: &TopicPartition, suffix: &str) -> io::Result<PathBuf> {
+        self.unforgotten.lock().insert(name.clone());
         let renamed = self.mark(at, name, suffix);
         self.env.disk.rename(&self.dirs[at].path.join(name.to_string()), &renamed)?;
         Ok(renamed)

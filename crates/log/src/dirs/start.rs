@@ -80,6 +80,7 @@ impl DirOpen {
                 preferred: Mutex::default(),
                 arriving: Mutex::default(),
                 unopened: Mutex::default(),
+                unforgotten: Mutex::default(),
                 unfinished: Mutex::default(),
                 logs: RwLock::default(),
                 checkpointing: Mutex::default(),
@@ -225,9 +226,12 @@ impl LogDirs {
         if failed.is_empty() {
             self.note_power_cycle();
         }
-        if self.dirs.iter().enumerate().any(|(at, dir)| dir.speaks_of_others(at, &found)) {
-            // The next log of that name must not be taken for the one that was checkpointed. A
-            // directory that cannot be written is out of service by then.
+        let gone = self.dirs.iter().enumerate().flat_map(|(at, dir)| dir.gone(at, &found));
+        self.unforgotten.lock().extend(gone.cloned());
+        let is_all_known = self.unforgotten.lock().is_empty();
+        if !is_all_known {
+            // The next log of that name must not be taken for the one that was checkpointed. Where
+            // there is no room for it none is begun.
             drop(self.forget_deleted());
         }
         Ok(failed)
