@@ -49,11 +49,12 @@ impl Frames {
         Ok(Some(self.buf.split_to(size)))
     }
 
-    /// The buffer to read into, with room, and how many bytes to read at most.
+    /// The buffer to read into, with room, and how many bytes to read at most: never none, which
+    /// would look like the end of the stream.
     pub(crate) fn room(&mut self) -> (&mut BytesMut, usize) {
-        let missing = match self.size() {
-            Ok(Some(size)) if size > LARGE_BYTES => 4 + size - self.buf.len().min(4 + size),
-            _ => READ_BYTES,
+        let missing = match self.large_frame() {
+            Some(size) => 4 + size - self.buf.len(),
+            None => READ_BYTES,
         };
         if self.buf.is_empty() && self.buf.capacity() > KEPT_BYTES_MAX {
             self.buf = BytesMut::new();
@@ -118,6 +119,18 @@ mod tests {
             Ok(None) => "more".to_owned(),
             Err(error) => error.to_string(),
         }
+    }
+
+    /// What comes in behind a large frame that nobody has taken yet is read as well.
+    #[test]
+    fn there_is_room_behind_a_large_frame() {
+        let mut frames = Frames::new(1 << 20);
+        let size = LARGE_BYTES + 1;
+        frames.room().0.extend_from_slice(&u32::try_from(size).unwrap().to_be_bytes());
+        assert_eq!(frames.room().1, size);
+        frames.room().0.resize(4 + size, 0);
+        assert_eq!(frames.room().1, READ_BYTES);
+        assert_eq!(frames.next().unwrap().map(|frame| frame.len()), Some(size));
     }
 
     #[test]
