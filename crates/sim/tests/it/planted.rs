@@ -183,7 +183,13 @@ fn compaction_drops_tombstones() {
 fn a_compacted_segment_is_not_synced() {
     check(
         "cleaned-not-synced",
-        &["last-value-survives", "commits-survive", "serves-again", "others-serve"],
+        &[
+            "last-value-survives",
+            "commits-survive",
+            "committed-whole",
+            "serves-again",
+            "others-serve",
+        ],
     );
 }
 
